@@ -76,8 +76,7 @@ std::uint32_t IndexOf(std::vector<DomainId>& domains, const DomainId& domain) {
 
 }  // namespace
 
-absl::StatusOr<WrittenManifest> WriteManifest(const OpContext& ctx,
-                                              const storage::Overlay& overlay,
+absl::StatusOr<WrittenManifest> WriteManifest(const OpContext& ctx, const storage::Overlay& overlay,
                                               const DomainId& segment_domain,
                                               SealPipeline& pipeline, Ticket& next_ticket) {
   MOORING_ASSIGN_OR_RETURN(const Tally expected, TallyOf(overlay));

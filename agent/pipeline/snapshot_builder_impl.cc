@@ -51,11 +51,10 @@ absl::Status SnapshotBuilderImpl::LoadBase(const OpContext& ctx) {
       root->header.snapshot.bytes() != grant_.base().snapshot_id()) {
     return absl::DataLossError("root of the previous snapshot: it is another snapshot's");
   }
-  auto overlay = LoadManifest(
-      root->body,
-      [&](const std::vector<ChunkId>& ids, absl::FunctionRef<absl::Status(Bytes)> sink) {
-        return pipeline_.Read(ctx, ids, sink);
-      });
+  auto overlay = LoadManifest(root->body, [&](const std::vector<ChunkId>& ids,
+                                              absl::FunctionRef<absl::Status(Bytes)> sink) {
+    return pipeline_.Read(ctx, ids, sink);
+  });
   if (!overlay.ok()) return Annotate(overlay.status(), "previous snapshot");
   overlay_ = *std::move(overlay);
   base_captures_.assign(root->body.captures().begin(), root->body.captures().end());
@@ -106,8 +105,8 @@ absl::Status SnapshotBuilderImpl::Apply() {
   return absl::OkStatus();
 }
 
-absl::Status SnapshotBuilderImpl::AddToBundle(const OpContext& ctx, Domain domain,
-                                              ByteView content, PendingFiles::Handle file) {
+absl::Status SnapshotBuilderImpl::AddToBundle(const OpContext& ctx, Domain domain, ByteView content,
+                                              PendingFiles::Handle file) {
   Bundle& open = bundle(domain);
   if (!open.HasRoomFor(content.size())) MOORING_RETURN_IF_ERROR(SubmitBundle(ctx, domain));
   if (open.empty()) ++next_ticket_;
@@ -195,8 +194,8 @@ absl::StatusOr<std::unique_ptr<FileReader>> SnapshotBuilderImpl::Open(const OpCo
   if (!entry || entry->type != storage::EntryType::kFile) {
     return absl::NotFoundError("no such file in the snapshot");
   }
-  auto fetch = [this, ctx](const storage::ChunkRef& chunk)
-      -> absl::StatusOr<std::shared_ptr<const Bytes>> {
+  auto fetch =
+      [this, ctx](const storage::ChunkRef& chunk) -> absl::StatusOr<std::shared_ptr<const Bytes>> {
     std::shared_ptr<const Bytes> content;
     MOORING_RETURN_IF_ERROR(pipeline_.Read(ctx, {chunk.id}, [&](Bytes sealed) -> absl::Status {
       MOORING_ASSIGN_OR_RETURN(storage::OpenedChunk opened,
