@@ -10,6 +10,24 @@
 #include "storage/base/status.h"
 
 namespace mooring::agent {
+namespace {
+
+// `entry` as it stands in the tree until its chunks are known: of its size, and
+// with references that no manifest is ever made of (see WriteManifest).
+storage::Entry Provisional(storage::Entry entry, const DomainId& domain) {
+  storage::ChunkRef none;
+  none.raw_bytes = storage::kFrameContentBytesMax;
+  none.domain = domain;
+  for (std::uint64_t rest = entry.size_bytes; rest > 0;) {
+    const auto bytes =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(rest, storage::kFrameContentBytesMax));
+    entry.extents.push_back({none, 0, bytes});
+    rest -= bytes;
+  }
+  return entry;
+}
+
+}  // namespace
 
 SnapshotBuilderImpl::SnapshotBuilderImpl(BackupLink& link, Random& random,
                                          const v1::SessionGrant& grant, SessionKeyRing keys,
@@ -85,8 +103,7 @@ absl::StatusOr<std::unique_ptr<FileWriter>> SnapshotBuilderImpl::Put(const OpCon
 absl::Status SnapshotBuilderImpl::CloseFile(const std::string& path, storage::Entry entry,
                                             PendingFiles::Handle file) {
   pending_.Forget(path);
-  // Until its chunks are known the file stands in the tree without them.
-  MOORING_RETURN_IF_ERROR(overlay_.Put(path, entry));
+  MOORING_RETURN_IF_ERROR(overlay_.Put(path, Provisional(entry, keys_.person.id)));
   std::optional<PendingFiles::Complete> complete = pending_.Close(file, path, std::move(entry));
   if (complete) MOORING_RETURN_IF_ERROR(Complete(*std::move(complete)));
   return Apply();
