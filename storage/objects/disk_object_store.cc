@@ -36,9 +36,9 @@ absl::StatusOr<bool> FilesAreEqual(FileSystem& files, const std::string& a, cons
   for (std::uint64_t offset = 0; offset < a_info.size_bytes; offset += kCompareBytes) {
     MOORING_ASSIGN_OR_RETURN(const std::size_t a_read, a_file->ReadAt(offset, a_bytes));
     MOORING_ASSIGN_OR_RETURN(const std::size_t b_read, b_file->ReadAt(offset, b_bytes));
-    if (a_read != b_read || !std::equal(a_bytes.begin(),
-                                        a_bytes.begin() + static_cast<std::ptrdiff_t>(a_read),
-                                        b_bytes.begin())) {
+    if (a_read != b_read ||
+        !std::equal(a_bytes.begin(), a_bytes.begin() + static_cast<std::ptrdiff_t>(a_read),
+                    b_bytes.begin())) {
       return false;
     }
   }
@@ -304,7 +304,7 @@ absl::StatusOr<SpaceInfo> DiskObjectStore::Space(const OpContext& ctx) {
   return files_.Space(directory_);
 }
 
-// A lock file holds microseconds since 1970 UTC in decimal, or "forever".
+// A lock file holds nanoseconds since 1970 UTC in decimal, or "forever".
 absl::StatusOr<absl::Time> DiskObjectStore::LockOf(std::string_view key) {
   const std::string path = fmt::format("{}/{}/{}", directory_, kLocksDirectory, key);
   absl::StatusOr<Bytes> bytes = files_.Read(path, kLockFileBytesMax);
@@ -312,12 +312,12 @@ absl::StatusOr<absl::Time> DiskObjectStore::LockOf(std::string_view key) {
   if (!bytes.ok()) return Annotate(bytes.status(), fmt::format("lock of object {}", key));
   const std::string_view text = AsText(*bytes);
   if (text == "forever") return absl::InfiniteFuture();
-  std::int64_t unix_us = 0;
-  if (!absl::SimpleAtoi(ToAbsl(text), &unix_us)) {
+  std::int64_t unix_ns = 0;
+  if (!absl::SimpleAtoi(ToAbsl(text), &unix_ns)) {
     // A lock that cannot be read still locks.
     return absl::DataLossError(fmt::format("lock of object {}: {} is damaged", key, path));
   }
-  return absl::FromUnixMicros(unix_us);
+  return absl::FromUnixNanos(unix_ns);
 }
 
 absl::Status DiskObjectStore::ExtendLock(std::string_view key, absl::Time locked_until) {
@@ -329,7 +329,7 @@ absl::Status DiskObjectStore::ExtendLock(std::string_view key, absl::Time locked
   if (before >= locked_until) return absl::OkStatus();
   const std::string text = locked_until == absl::InfiniteFuture()
                                ? "forever"
-                               : fmt::format("{}", absl::ToUnixMicros(locked_until));
+                               : fmt::format("{}", absl::ToUnixNanos(locked_until));
   const std::string staged = NewStagingPath();
   MOORING_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, files_.Create(staged));
   MOORING_RETURN_IF_ERROR(file->Append(AsBytes(text)));

@@ -148,8 +148,7 @@ absl::StatusOr<std::size_t> FaultyObjectStore::ReadAt(const OpContext& ctx, std:
   if (planned && planned->fault != ObjectFault::kFlipByte) {
     return Injected(planned->code, "of a read");
   }
-  MOORING_ASSIGN_OR_RETURN(const std::size_t read,
-                           inner_.ReadAt(ctx, key, offset_bytes, out));
+  MOORING_ASSIGN_OR_RETURN(const std::size_t read, inner_.ReadAt(ctx, key, offset_bytes, out));
   if (planned && read > 0) out[read / 2] ^= std::byte{0x01};
   return read;
 }

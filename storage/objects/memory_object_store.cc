@@ -84,8 +84,7 @@ absl::StatusOr<std::size_t> MemoryObjectStore::ReadAt(const OpContext& ctx, std:
   if (found == objects_.end()) return absl::NotFoundError(fmt::format("object {}: not there", key));
   const Bytes& body = found->second.body;
   if (offset_bytes >= body.size()) return 0;
-  const std::size_t count =
-      std::min(out.size(), body.size() - static_cast<std::size_t>(offset_bytes));
+  const std::size_t count = std::min(out.size(), body.size() - offset_bytes);
   std::copy_n(body.begin() + static_cast<std::ptrdiff_t>(offset_bytes), count, out.begin());
   return count;
 }
@@ -152,7 +151,7 @@ bool MemoryObjectStore::FlipByte(std::string_view key, std::uint64_t offset_byte
   MutexLock lock(mutex_);
   const Objects::iterator found = objects_.find(key);
   if (found == objects_.end() || offset_bytes >= found->second.body.size()) return false;
-  found->second.body[static_cast<std::size_t>(offset_bytes)] ^= std::byte{0x40};
+  found->second.body[offset_bytes] ^= std::byte{0x40};
   return true;
 }
 
@@ -161,7 +160,7 @@ bool MemoryObjectStore::Truncate(std::string_view key, std::uint64_t size_bytes)
   const Objects::iterator found = objects_.find(key);
   if (found == objects_.end() || size_bytes > found->second.body.size()) return false;
   used_bytes_ -= found->second.body.size() - size_bytes;
-  found->second.body.resize(static_cast<std::size_t>(size_bytes));
+  found->second.body.resize(size_bytes);
   return true;
 }
 

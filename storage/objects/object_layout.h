@@ -20,11 +20,11 @@ inline constexpr std::string_view kSnapshotPrefix = "snapshots/";
 inline constexpr std::string_view kSnapshotKeyPrefix = "keys/snapshot/";
 inline constexpr std::string_view kPersonKeyPrefix = "keys/person/";
 
-std::string PackObjectKey(const PackId& pack);                    // packs/<xx>/<pack>
-std::string CommitRecordObjectKey(const SnapshotId& snapshot);    // snapshots/<snapshot>.commit
-std::string TombstoneObjectKey(const SnapshotId& snapshot);       // snapshots/<snapshot>.gone
-std::string PersonKeyObjectKey(const PersonId& person);           // keys/person/<person>
-std::string SnapshotKeyObjectKey(const SnapshotId& snapshot);     // keys/snapshot/<snapshot>
+std::string PackObjectKey(const PackId& pack);                  // packs/<xx>/<pack>
+std::string CommitRecordObjectKey(const SnapshotId& snapshot);  // snapshots/<snapshot>.commit
+std::string TombstoneObjectKey(const SnapshotId& snapshot);     // snapshots/<snapshot>.gone
+std::string PersonKeyObjectKey(const PersonId& person);         // keys/person/<person>
+std::string SnapshotKeyObjectKey(const SnapshotId& snapshot);   // keys/snapshot/<snapshot>
 
 // What an object key names; nullopt for any other key.
 std::optional<PackId> PackOfObjectKey(std::string_view key);
