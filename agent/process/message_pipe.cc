@@ -1,11 +1,11 @@
 #include "agent/process/message_pipe.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 #include <utility>
-
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <fmt/format.h>
 

@@ -9,8 +9,7 @@ constexpr absl::Duration kInterval = absl::Milliseconds(500);
 
 }  // namespace
 
-ProgressReporter::ProgressReporter(Clock& clock,
-                                   absl::AnyInvocable<void(const v1::Progress&)> send)
+ProgressReporter::ProgressReporter(Clock& clock, absl::AnyInvocable<void(const v1::Progress&)> send)
     : clock_(clock), send_(std::move(send)) {
   progress_.set_percent(-1);
 }

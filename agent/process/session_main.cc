@@ -1,12 +1,13 @@
 #include "agent/process/session_main.h"
 
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <thread>
 
 #include <malloc.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "agent/device/cause.h"
 #include "agent/process/pipe_link.h"

@@ -1,8 +1,8 @@
 #include "agent/process/session_task.h"
 
-#include <utility>
-
 #include <sys/resource.h>
+
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -82,10 +82,9 @@ absl::Status SessionTask::Backup(const OpContext& ctx, const session::v1::Start&
   SnapshotBuilderImpl::Options options;
   options.agent_version = start.agent_version();
   options.pipeline = pipeline_;
-  MOORING_ASSIGN_OR_RETURN(
-      const std::unique_ptr<SnapshotBuilderImpl> builder,
-      SnapshotBuilderImpl::Create(ctx, backup_link_, random_, grant,
-                                  Secret(start.hpke_private_key()), options));
+  MOORING_ASSIGN_OR_RETURN(const std::unique_ptr<SnapshotBuilderImpl> builder,
+                           SnapshotBuilderImpl::Create(ctx, backup_link_, random_, grant,
+                                                       Secret(start.hpke_private_key()), options));
   BackupOptions wanted;
   for (const int capture : begin.captures()) {
     wanted.captures.push_back(static_cast<v1::CaptureKind>(capture));
@@ -93,8 +92,7 @@ absl::Status SessionTask::Backup(const OpContext& ctx, const session::v1::Start&
   wanted.quota_bytes = grant.quota_bytes();
   wanted.phone_encryption = grant.phone_encryption();
   wanted.backup_password = Secret(start.backup_password());
-  MOORING_ASSIGN_OR_RETURN(BackupOutcome outcome,
-                           engine_.Backup(ctx, wanted, *builder, progress_));
+  MOORING_ASSIGN_OR_RETURN(BackupOutcome outcome, engine_.Backup(ctx, wanted, *builder, progress_));
 
   progress_.Report(v1::PHASE_COMMITTING, v1::WAITING_FOR_SERVER,
                    "Storing; please leave the phone plugged in");
