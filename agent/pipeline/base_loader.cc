@@ -23,8 +23,8 @@ absl::Status AddSegment(const storage::ChunkRef& ref, const format::v1::SegmentR
   MOORING_ASSIGN_OR_RETURN(std::vector<storage::PathEntry> entries,
                            storage::DecodeSegment(opened.content, domains));
   if (entries.size() != expected.entry_count()) {
-    return absl::DataLossError(fmt::format("{} entries where the root says {}", entries.size(),
-                                           expected.entry_count()));
+    return absl::DataLossError(
+        fmt::format("{} entries where the root says {}", entries.size(), expected.entry_count()));
   }
   return overlay.Load(std::move(entries));
 }
@@ -90,9 +90,9 @@ absl::StatusOr<storage::Overlay> LoadManifest(const format::v1::ManifestRoot& ro
     MOORING_RETURN_IF_ERROR(read(ids, [&](Bytes sealed) -> absl::Status {
       if (next == end) return absl::DataLossError("more chunks came than were asked for");
       const std::size_t i = next++;
-      return Annotate(AddSegment(segments[i], root.segments(static_cast<int>(i)), domains, sealed,
-                                 overlay),
-                      fmt::format("manifest segment {}", i));
+      return Annotate(
+          AddSegment(segments[i], root.segments(static_cast<int>(i)), domains, sealed, overlay),
+          fmt::format("manifest segment {}", i));
     }));
     if (next != end) return absl::DataLossError("fewer chunks came than were asked for");
   }

@@ -15,8 +15,8 @@ constexpr std::size_t kBufferBytes = 2 * storage::kChunkBytesMax;
 
 }  // namespace
 
-ChunkingWriter::ChunkingWriter(SnapshotBuilderImpl& builder, const OpContext& ctx,
-                               std::string path, const FileFacts& facts, Domain domain)
+ChunkingWriter::ChunkingWriter(SnapshotBuilderImpl& builder, const OpContext& ctx, std::string path,
+                               const FileFacts& facts, Domain domain)
     : builder_(builder),
       ctx_(ctx),
       path_(std::move(path)),
@@ -38,7 +38,8 @@ ByteView ChunkingWriter::rest() const {
 
 void ChunkingWriter::LookAtHead() {
   head_seen_ = true;
-  media_ = storage::Chunker::IsMedia(rest().first(std::min(rest().size(), storage::kMediaHeadBytes)));
+  media_ =
+      storage::Chunker::IsMedia(rest().first(std::min(rest().size(), storage::kMediaHeadBytes)));
 }
 
 absl::Status ChunkingWriter::Write(ByteView bytes) {

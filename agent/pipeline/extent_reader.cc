@@ -15,8 +15,7 @@ ExtentReader::ExtentReader(storage::Entry entry, FetchContent fetch)
   }
 }
 
-absl::StatusOr<std::shared_ptr<const Bytes>> ExtentReader::Content(
-    const storage::ChunkRef& chunk) {
+absl::StatusOr<std::shared_ptr<const Bytes>> ExtentReader::Content(const storage::ChunkRef& chunk) {
   const auto it = std::find_if(cache_.begin(), cache_.end(),
                                [&](const Cached& cached) { return cached.first == chunk.id; });
   if (it != cache_.end()) {

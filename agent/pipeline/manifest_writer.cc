@@ -43,13 +43,12 @@ struct Tally {
 absl::StatusOr<Tally> TallyOf(const storage::Overlay& overlay) {
   Tally tally;
   MOORING_RETURN_IF_ERROR(
-      overlay.Visit("", [&](std::string_view path, const storage::Entry& entry) -> absl::Status {
-        std::uint64_t covered = 0;
-        for (const storage::Extent& extent : entry.extents) covered += extent.bytes;
-        if (entry.type == storage::EntryType::kFile && covered != entry.size_bytes) {
-          return absl::InternalError(
-              fmt::format("an entry of {} bytes has chunks for {} (path length {})",
-                          entry.size_bytes, covered, path.size()));
+      overlay.Visit("", [&](std::string_view, const storage::Entry& entry) -> absl::Status {
+        for (const storage::Extent& extent : entry.extents) {
+          if (extent.chunk.id.is_none()) {
+            return absl::InternalError(
+                fmt::format("an entry of {} bytes was never sealed", entry.size_bytes));
+          }
         }
         tally.Add(entry);
         return absl::OkStatus();
@@ -76,8 +75,7 @@ std::uint32_t IndexOf(std::vector<DomainId>& domains, const DomainId& domain) {
 
 }  // namespace
 
-absl::StatusOr<WrittenManifest> WriteManifest(const OpContext& ctx,
-                                              const storage::Overlay& overlay,
+absl::StatusOr<WrittenManifest> WriteManifest(const OpContext& ctx, const storage::Overlay& overlay,
                                               const DomainId& segment_domain,
                                               SealPipeline& pipeline, Ticket& next_ticket) {
   MOORING_ASSIGN_OR_RETURN(const Tally expected, TallyOf(overlay));

@@ -29,8 +29,7 @@ struct WrittenManifest {
 // if the manifest would not say exactly what the overlay holds.
 // `segment_domain` is the domain that segments are sealed in; tickets are taken
 // from `next_ticket` on. No other piece may be unsettled.
-absl::StatusOr<WrittenManifest> WriteManifest(const OpContext& ctx,
-                                              const storage::Overlay& overlay,
+absl::StatusOr<WrittenManifest> WriteManifest(const OpContext& ctx, const storage::Overlay& overlay,
                                               const DomainId& segment_domain,
                                               SealPipeline& pipeline, Ticket& next_ticket);
 

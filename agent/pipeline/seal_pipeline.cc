@@ -74,10 +74,9 @@ void SealPipeline::Work(std::stop_token stop) {
     Piece piece;
     {
       MutexLock lock(mutex_);
-      const bool ready =
-          changed_.Wait(mutex_, stop, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-            return !pieces_.empty() && status_.ok();
-          });
+      const bool ready = changed_.Wait(mutex_, stop, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+        return !pieces_.empty() && status_.ok();
+      });
       if (!ready || stop.stop_requested()) return;
       piece = std::move(pieces_.front());
       pieces_.pop_front();

@@ -46,9 +46,8 @@ absl::StatusOr<SessionKeyRing> OpenSessionKeys(const v1::SessionGrant& grant,
     return absl::DataLossError("session keys: not a SessionKeys message");
   }
   SessionKeyRing ring;
-  MOORING_ASSIGN_OR_RETURN(ring.person,
-                           TakeDomain(keys.domain_id(), keys.mutable_domain_secret(),
-                                      keys.mutable_chunker_secret(), "domain"));
+  MOORING_ASSIGN_OR_RETURN(ring.person, TakeDomain(keys.domain_id(), keys.mutable_domain_secret(),
+                                                   keys.mutable_chunker_secret(), "domain"));
   MOORING_ASSIGN_OR_RETURN(
       ring.organization,
       TakeDomain(keys.organization_domain_id(), keys.mutable_organization_domain_secret(),

@@ -10,6 +10,24 @@
 #include "storage/base/status.h"
 
 namespace mooring::agent {
+namespace {
+
+// `entry` as it stands in the tree until its chunks are known: of its size, and
+// with references that no manifest is ever made of (see WriteManifest).
+storage::Entry Provisional(storage::Entry entry, const DomainId& domain) {
+  storage::ChunkRef none;
+  none.raw_bytes = storage::kFrameContentBytesMax;
+  none.domain = domain;
+  for (std::uint64_t rest = entry.size_bytes; rest > 0;) {
+    const auto bytes =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(rest, storage::kFrameContentBytesMax));
+    entry.extents.push_back({none, 0, bytes});
+    rest -= bytes;
+  }
+  return entry;
+}
+
+}  // namespace
 
 SnapshotBuilderImpl::SnapshotBuilderImpl(BackupLink& link, Random& random,
                                          const v1::SessionGrant& grant, SessionKeyRing keys,
@@ -51,11 +69,10 @@ absl::Status SnapshotBuilderImpl::LoadBase(const OpContext& ctx) {
       root->header.snapshot.bytes() != grant_.base().snapshot_id()) {
     return absl::DataLossError("root of the previous snapshot: it is another snapshot's");
   }
-  auto overlay = LoadManifest(
-      root->body,
-      [&](const std::vector<ChunkId>& ids, absl::FunctionRef<absl::Status(Bytes)> sink) {
-        return pipeline_.Read(ctx, ids, sink);
-      });
+  auto overlay = LoadManifest(root->body, [&](const std::vector<ChunkId>& ids,
+                                              absl::FunctionRef<absl::Status(Bytes)> sink) {
+    return pipeline_.Read(ctx, ids, sink);
+  });
   if (!overlay.ok()) return Annotate(overlay.status(), "previous snapshot");
   overlay_ = *std::move(overlay);
   base_captures_.assign(root->body.captures().begin(), root->body.captures().end());
@@ -86,8 +103,7 @@ absl::StatusOr<std::unique_ptr<FileWriter>> SnapshotBuilderImpl::Put(const OpCon
 absl::Status SnapshotBuilderImpl::CloseFile(const std::string& path, storage::Entry entry,
                                             PendingFiles::Handle file) {
   pending_.Forget(path);
-  // Until its chunks are known the file stands in the tree without them.
-  MOORING_RETURN_IF_ERROR(overlay_.Put(path, entry));
+  MOORING_RETURN_IF_ERROR(overlay_.Put(path, Provisional(entry, keys_.person.id)));
   std::optional<PendingFiles::Complete> complete = pending_.Close(file, path, std::move(entry));
   if (complete) MOORING_RETURN_IF_ERROR(Complete(*std::move(complete)));
   return Apply();
@@ -106,8 +122,8 @@ absl::Status SnapshotBuilderImpl::Apply() {
   return absl::OkStatus();
 }
 
-absl::Status SnapshotBuilderImpl::AddToBundle(const OpContext& ctx, Domain domain,
-                                              ByteView content, PendingFiles::Handle file) {
+absl::Status SnapshotBuilderImpl::AddToBundle(const OpContext& ctx, Domain domain, ByteView content,
+                                              PendingFiles::Handle file) {
   Bundle& open = bundle(domain);
   if (!open.HasRoomFor(content.size())) MOORING_RETURN_IF_ERROR(SubmitBundle(ctx, domain));
   if (open.empty()) ++next_ticket_;
@@ -195,8 +211,8 @@ absl::StatusOr<std::unique_ptr<FileReader>> SnapshotBuilderImpl::Open(const OpCo
   if (!entry || entry->type != storage::EntryType::kFile) {
     return absl::NotFoundError("no such file in the snapshot");
   }
-  auto fetch = [this, ctx](const storage::ChunkRef& chunk)
-      -> absl::StatusOr<std::shared_ptr<const Bytes>> {
+  auto fetch =
+      [this, ctx](const storage::ChunkRef& chunk) -> absl::StatusOr<std::shared_ptr<const Bytes>> {
     std::shared_ptr<const Bytes> content;
     MOORING_RETURN_IF_ERROR(pipeline_.Read(ctx, {chunk.id}, [&](Bytes sealed) -> absl::Status {
       MOORING_ASSIGN_OR_RETURN(storage::OpenedChunk opened,

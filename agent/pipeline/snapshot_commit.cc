@@ -66,8 +66,7 @@ absl::StatusOr<v1::Receipt> SnapshotBuilderImpl::Finish(const OpContext& ctx,
   MOORING_ASSIGN_OR_RETURN(const v1::CommitSnapshotRequest request, MakeCommit(ctx, facts));
   MOORING_RETURN_IF_ERROR(pipeline_.Flush(ctx));
   MOORING_RETURN_IF_ERROR(ReadBack(ctx));
-  MOORING_ASSIGN_OR_RETURN(const v1::CommitSnapshotResponse answer,
-                           pipeline_.Commit(ctx, request));
+  MOORING_ASSIGN_OR_RETURN(const v1::CommitSnapshotResponse answer, pipeline_.Commit(ctx, request));
   if (answer.answer_case() == v1::CommitSnapshotResponse::kMissing) {
     return Lost(answer.missing().size() / ChunkId::kBytes);
   }
@@ -128,9 +127,8 @@ absl::Status SnapshotBuilderImpl::AddBaseIds(const CommitFacts& facts,
 
 absl::StatusOr<v1::CommitSnapshotRequest> SnapshotBuilderImpl::MakeCommit(
     const OpContext& ctx, const CommitFacts& facts) {
-  MOORING_ASSIGN_OR_RETURN(
-      WrittenManifest written,
-      WriteManifest(ctx, overlay_, keys_.person.id, pipeline_, next_ticket_));
+  MOORING_ASSIGN_OR_RETURN(WrittenManifest written,
+                           WriteManifest(ctx, overlay_, keys_.person.id, pipeline_, next_ticket_));
   v1::CommitSnapshotRequest request;
   const std::vector<v1::Capture> captures = AllCaptures(facts);
   for (const v1::Capture& capture : captures) {
@@ -150,8 +148,7 @@ absl::StatusOr<v1::CommitSnapshotRequest> SnapshotBuilderImpl::MakeCommit(
   // The server's clock; an agent sets no time.
   root.header.created_unix_us = UnixNs(grant_.server_time()) / 1000;
   if (grant_.has_base()) {
-    written.root.set_previous_root_hash(
-        ToString(storage::Sha256(AsBytes(grant_.base().root()))));
+    written.root.set_previous_root_hash(ToString(storage::Sha256(AsBytes(grant_.base().root()))));
   }
   if (has_base_) {
     root.header.parent = SnapshotId::FromBytes(grant_.base().snapshot_id()).value_or(SnapshotId());

@@ -223,9 +223,9 @@ absl::StatusOr<v1::OpenSnapshotResponse> MemoryLink::OpenSnapshot(
   response.set_restore_id(std::string(16, 'r'));
   response.set_snapshot_id(storage::PeekRoot(AsBytes(snapshot.request.root()))->snapshot.bytes());
   response.set_root(snapshot.request.root());
-  auto sealed = storage::HpkeSeal(random_, AsBytes(request.hpke_public_key()),
-                                  "mooring/snapshot-key/1", AsBytes(response.snapshot_id()),
-                                  snapshot.key.view());
+  auto sealed =
+      storage::HpkeSeal(random_, AsBytes(request.hpke_public_key()), "mooring/snapshot-key/1",
+                        AsBytes(response.snapshot_id()), snapshot.key.view());
   if (!sealed.ok()) return sealed.status();
   response.set_sealed_snapshot_key(ToString(*sealed));
   *response.mutable_device() = snapshot.device;
