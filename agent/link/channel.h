@@ -24,8 +24,7 @@ struct TlsIdentity {
 };
 
 // `address` is HOST:PORT. Connects when it is first used.
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
-                                           const TlsIdentity& identity);
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const TlsIdentity& identity);
 
 // The channel of the running agent; another one after a renewal. Thread-safe.
 class ServerChannel {

@@ -30,8 +30,8 @@ absl::Status WithServerCause(const absl::Status& status) {
 }
 
 absl::Duration AskAgainAfter(const v1::Queued& queued, Random& random) {
-  const absl::Duration wait = std::clamp(absl::Milliseconds(queued.retry_after_ms()),
-                                         kAskAgainLeast, kAskAgainMost);
+  const absl::Duration wait =
+      std::clamp(absl::Milliseconds(queued.retry_after_ms()), kAskAgainLeast, kAskAgainMost);
   const auto jitter = static_cast<std::uint64_t>(absl::ToInt64Milliseconds(wait) / 4 + 1);
   return wait + absl::Milliseconds(static_cast<std::int64_t>(random.Below(jitter)));
 }
@@ -58,9 +58,8 @@ absl::StatusOr<Response> GrpcBackupLink::Ask(const OpContext& ctx, absl::Duratio
   for (;;) {
     const std::unique_ptr<Stub> stub = v1::BackupService::NewStub(channel_.Get());
     absl::StatusOr<Response> response = CallOnce<Response>(
-        ctx, timeout, [&](grpc::ClientContext& context, Response& out) {
-          return invoke(*stub, context, out);
-        });
+        ctx, timeout,
+        [&](grpc::ClientContext& context, Response& out) { return invoke(*stub, context, out); });
     if (response.ok() || !IsWorthRetrying(response.status()) || !backoff.Wait(ctx)) {
       return response.ok() ? std::move(response) : WithServerCause(response.status());
     }
@@ -114,8 +113,7 @@ absl::StatusOr<v1::FindChunksResponse> GrpcBackupLink::FindRaw(const OpContext& 
       });
 }
 
-absl::StatusOr<std::vector<bool>> GrpcBackupLink::Find(const OpContext& ctx,
-                                                       const DomainId& domain,
+absl::StatusOr<std::vector<bool>> GrpcBackupLink::Find(const OpContext& ctx, const DomainId& domain,
                                                        const std::vector<ChunkId>& ids) {
   std::vector<bool> found;
   for (std::size_t first = 0; first < ids.size(); first += kFindIdsMax) {
@@ -123,8 +121,7 @@ absl::StatusOr<std::vector<bool>> GrpcBackupLink::Find(const OpContext& ctx,
     v1::FindChunksRequest request;
     request.set_domain_id(domain.bytes());
     for (std::size_t i = first; i < end; ++i) request.add_ids(ids[i].bytes());
-    MOORING_ASSIGN_OR_RETURN(const v1::FindChunksResponse answer,
-                             FindRaw(ctx, std::move(request)));
+    MOORING_ASSIGN_OR_RETURN(const v1::FindChunksResponse answer, FindRaw(ctx, std::move(request)));
     const std::string& bits = answer.present();
     if (bits.size() != (end - first + 7) / 8) {
       return absl::InternalError("the server answered for another number of chunks than asked");

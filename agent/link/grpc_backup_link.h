@@ -17,8 +17,8 @@
 namespace mooring::agent {
 
 // Hears what the link waits for: the queue, or a server that is not reached.
-using WaitListener =
-    absl::AnyInvocable<void(v1::Phase phase, v1::WaitingFor waiting_for, const std::string& message)>;
+using WaitListener = absl::AnyInvocable<void(v1::Phase phase, v1::WaitingFor waiting_for,
+                                             const std::string& message)>;
 
 struct LinkOptions {
   Patience patience;

@@ -38,8 +38,7 @@ absl::StatusOr<v1::OpenSnapshotResponse> GrpcRestoreLink::OpenSnapshot(
   }
 }
 
-absl::Status GrpcRestoreLink::ReadStrings(const OpContext& ctx,
-                                          const std::vector<std::string>& ids,
+absl::Status GrpcRestoreLink::ReadStrings(const OpContext& ctx, const std::vector<std::string>& ids,
                                           absl::FunctionRef<absl::Status(std::string)> sink) {
   Backoff backoff(clock_, random_, options_.patience);
   std::size_t done = 0;

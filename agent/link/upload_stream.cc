@@ -86,9 +86,8 @@ void UploadStream::Run(std::stop_token stop) {
   for (;;) {
     {
       MutexLock lock(mutex_);
-      if (!changed_.Wait(mutex_, stop, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-            return !window_.empty();
-          })) {
+      if (!changed_.Wait(mutex_, stop,
+                         [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return !window_.empty(); })) {
         return;
       }
     }
@@ -135,8 +134,8 @@ bool UploadStream::NextMessage(const OpContext& ctx, v1::UploadChunksRequest& me
   std::size_t bytes = 0;
   while (sent_ < window_.size() && message.chunks_size() < static_cast<int>(kMessageChunksMax)) {
     const Item& item = window_[sent_];
-    if (message.chunks_size() > 0 && (item.domain != message.domain_id() ||
-                                      bytes + item.sealed.size() > kMessageBytesMax)) {
+    if (message.chunks_size() > 0 &&
+        (item.domain != message.domain_id() || bytes + item.sealed.size() > kMessageBytesMax)) {
       break;
     }
     message.set_domain_id(item.domain);

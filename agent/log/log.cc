@@ -38,8 +38,8 @@ void AppendValue(std::string& line, std::string_view value) {
 }  // namespace
 
 Log::Log(LogLevel least)
-    : logger_(std::make_shared<spdlog::logger>(
-          "agent", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
+    : logger_(std::make_shared<spdlog::logger>("agent",
+                                               std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
   logger_->set_level(LevelOf(least));
   logger_->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
 }

@@ -1,18 +1,20 @@
 #include "agent/process/child_process.h"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <fmt/format.h>
+#include <spawn.h>
 
 #include "agent/process/session_main.h"
 #include "storage/base/status.h"
@@ -22,11 +24,18 @@ namespace {
 
 // What a session may know of our environment: how to find phones, and how to
 // load and debug itself.
-constexpr const char* kEnvironment[] = {
-    "PATH",         "HOME",         "TZ",           "LANG",
-    "LD_LIBRARY_PATH",              "USBMUXD_SOCKET_ADDRESS",
-    "ADB_SERVER_SOCKET",            "ANDROID_ADB_SERVER_PORT",
-    "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"};
+constexpr const char* kEnvironment[] = {"PATH",
+                                        "HOME",
+                                        "TZ",
+                                        "LANG",
+                                        "LD_LIBRARY_PATH",
+                                        "USBMUXD_SOCKET_ADDRESS",
+                                        "ADB_SERVER_SOCKET",
+                                        "ANDROID_ADB_SERVER_PORT",
+                                        "ASAN_OPTIONS",
+                                        "UBSAN_OPTIONS",
+                                        "TSAN_OPTIONS",
+                                        "LSAN_OPTIONS"};
 
 std::vector<std::string> Environment() {
   std::vector<std::string> variables;
@@ -67,9 +76,9 @@ int Spawn(const SessionCommand& command, int child_fd, pid_t* pid) {
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &all);
   posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes, static_cast<short>(POSIX_SPAWN_SETSIGMASK |
-                                                           POSIX_SPAWN_SETSIGDEF |
-                                                           POSIX_SPAWN_SETPGROUP));
+  posix_spawnattr_setflags(
+      &attributes,
+      static_cast<short>(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP));
   std::vector<std::string> arguments = command.arguments;
   std::vector<std::string> environment = Environment();
   const int error = posix_spawn(pid, command.program.c_str(), &actions, &attributes,
@@ -81,8 +90,7 @@ int Spawn(const SessionCommand& command, int child_fd, pid_t* pid) {
 
 }  // namespace
 
-absl::StatusOr<ChildProcess> ChildProcess::Start(const SessionCommand& command,
-                                                 OwnedFd& pipe_fd) {
+absl::StatusOr<ChildProcess> ChildProcess::Start(const SessionCommand& command, OwnedFd& pipe_fd) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
     return Failed("socket pair", errno);
@@ -92,24 +100,32 @@ absl::StatusOr<ChildProcess> ChildProcess::Start(const SessionCommand& command,
   pid_t pid = 0;
   const int error = Spawn(command, theirs.get(), &pid);
   if (error != 0) return Failed("start", error);
+  ChildProcess child(pid, OwnedFd(pidfd_open(pid, 0)));
+  if (!child.handle_.valid()) return Failed("handle", errno);
   pipe_fd = std::move(ours);
-  return ChildProcess(pid);
+  return child;
 }
 
 ChildProcess::ChildProcess(ChildProcess&& other) noexcept
-    : pid_(other.pid_), reaped_(std::exchange(other.reaped_, true)) {}
+    : pid_(other.pid_),
+      handle_(std::move(other.handle_)),
+      reaped_(std::exchange(other.reaped_, true)) {}
 
 ChildProcess::~ChildProcess() {
-  if (reaped_) return;
-  Kill();
-  Wait();
+  if (!reaped_) Wait(absl::ZeroDuration());
 }
 
 void ChildProcess::Kill() {
-  if (!reaped_) kill(pid_, SIGKILL);
+  if (handle_.valid()) pidfd_send_signal(handle_.get(), SIGKILL, nullptr, 0);
 }
 
-std::string ChildProcess::Wait() {
+std::string ChildProcess::Wait(absl::Duration patience) {
+  pollfd ended{handle_.get(), POLLIN, 0};
+  int ready = 0;
+  do {
+    ready = poll(&ended, 1, static_cast<int>(absl::ToInt64Milliseconds(patience)));
+  } while (ready < 0 && errno == EINTR);
+  if (ready <= 0) kill(pid_, SIGKILL);
   int status = 0;
   while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }

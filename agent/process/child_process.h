@@ -3,11 +3,14 @@
 
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <absl/status/statusor.h>
-#include <sys/types.h>
+#include <absl/time/time.h>
 
 #include "agent/process/message_pipe.h"
 
@@ -20,7 +23,7 @@ struct SessionCommand {
 };
 
 // Killed and reaped when it goes, if it is still there. Thread-bound but for
-// Kill: make it on a thread that outlives it, because the child dies with the
+// Kill. Make it on a thread that outlives it, because the child dies with the
 // thread that started it.
 class ChildProcess {
  public:
@@ -32,15 +35,16 @@ class ChildProcess {
   ~ChildProcess();
 
   pid_t pid() const { return pid_; }
-  // SIGKILL. Any thread, before Wait returned.
+  // SIGKILL; nothing if it has ended. Any thread.
   void Kill();
-  // How it ended, in words: "exit code 1", "signal 9".
-  std::string Wait();
+  // How it ended, in words: "exit code 1", "signal 9". Kills it after `patience`.
+  std::string Wait(absl::Duration patience);
 
  private:
-  explicit ChildProcess(pid_t pid) : pid_(pid) {}
+  ChildProcess(pid_t pid, OwnedFd handle) : pid_(pid), handle_(std::move(handle)) {}
 
   pid_t pid_;
+  OwnedFd handle_;  // pidfd: never another process.
   bool reaped_ = false;
 };
 

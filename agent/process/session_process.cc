@@ -83,7 +83,7 @@ SessionEnd SessionProcess::Run(const OpContext& ctx, const session::v1::Start& s
     if (told.ok()) told = relay.Run(ctx, end);
     if (!told.ok() && !absl::IsUnavailable(told)) child->Kill();
     pipe.Shutdown();
-    ended = child->Wait();
+    ended = child->Wait(kGoodbye);
   }
   if (!told.ok()) {
     const bool called_off = ctx.stop.stop_requested();
