@@ -20,16 +20,18 @@ ControlStream::ControlStream(ServerChannel& channel, Clock& clock, Random& rando
       clock_(clock),
       random_(random),
       hello_(std::move(hello)),
-      listener_(listener),
-      thread_([this](std::stop_token stop) { Run(std::move(stop)); }) {}
+      listener_(listener) {}
 
 ControlStream::~ControlStream() = default;
 
+void ControlStream::Start() {
+  thread_ = std::jthread([this](std::stop_token stop) { Run(std::move(stop)); });
+}
+
 void ControlStream::Send(v1::ControlRequest event) {
   MutexLock lock(mutex_);
-  const auto same = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& one) {
-    return ReplacesEachOther(one, event);
-  });
+  const auto same = std::find_if(waiting_.begin(), waiting_.end(),
+                                 [&](const auto& one) { return ReplacesEachOther(one, event); });
   if (same != waiting_.end()) {
     *same = std::move(event);
     return;
@@ -81,10 +83,9 @@ absl::Status ControlStream::RunOnce(const OpContext& ctx, Backoff& backoff) {
 
 bool ControlStream::Next(const OpContext& ctx, v1::ControlRequest& event) {
   MutexLock lock(mutex_);
-  const CondVar::WaitResult result =
-      changed_.WaitFor(mutex_, ctx.stop, kHeartbeat, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-        return broken_ || !waiting_.empty();
-      });
+  const CondVar::WaitResult result = changed_.WaitFor(
+      mutex_, ctx.stop, kHeartbeat,
+      [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return broken_ || !waiting_.empty(); });
   if (broken_ || (result.stopped && waiting_.empty())) return false;
   event.Clear();
   if (waiting_.empty()) {

@@ -37,12 +37,14 @@ class ControlStream {
   // what is dropped.
   static constexpr std::size_t kWaitingMax = 1024;
 
-  // Everything outlives it.
+  // Everything outlives it. Does nothing before Start.
   ControlStream(ServerChannel& channel, Clock& clock, Random& random, v1::AgentHello hello,
                 Listener& listener);
   ~ControlStream();
   ControlStream(const ControlStream&) = delete;
   ControlStream& operator=(const ControlStream&) = delete;
+
+  void Start();
 
   // Progress of the same phone replaces what still waits.
   void Send(v1::ControlRequest event);
