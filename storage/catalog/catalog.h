@@ -6,11 +6,14 @@
 
 #pragma once
 
+#include <cstdint>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include <absl/functional/function_ref.h>
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include "storage/base/op_context.h"
 
@@ -19,6 +22,7 @@ namespace mooring::storage {
 class AccountStore;
 class AgentStore;
 class ChunkIndex;
+class ComplianceQuery;
 class DeviceStore;
 class InvitationStore;
 class KeyStore;
@@ -36,6 +40,11 @@ struct AuditRecord {
   std::string action;   // "device.assign", "snapshot.commit", ...
   std::string subject;  // Id of what was changed, or its natural name.
   std::string detail_json = "{}";
+};
+
+struct NumberedAuditRecord {
+  std::int64_t no = 0;
+  AuditRecord record;
 };
 
 // Thread-bound; lives for one Catalog::Run.
@@ -56,8 +65,12 @@ class Transaction {
   virtual PackStore& packs() = 0;
   virtual ChunkIndex& chunks() = 0;
   virtual SnapshotStore& snapshots() = 0;
+  virtual ComplianceQuery& compliance() = 0;
 
   virtual absl::Status Audit(const AuditRecord& record) = 0;
+  // At most `limit` records with a number above `after`, in order.
+  virtual absl::StatusOr<std::vector<NumberedAuditRecord>> AuditSince(std::int64_t after,
+                                                                      int limit) = 0;
 
   // The repository-wide advisory lock of the garbage-collection protocol, held
   // to the end of the transaction. A statement of its own and the first of its
