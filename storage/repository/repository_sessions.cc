@@ -12,6 +12,7 @@
 #include "storage/catalog/pack_store.h"
 #include "storage/objects/object_layout.h"
 #include "storage/repository/audit_detail.h"
+#include "storage/repository/plain_text.h"
 #include "storage/repository/repository_impl.h"
 #include "storage/repository/session_pack_upload.h"
 
@@ -57,16 +58,6 @@ absl::Status CheckSameRequest(const SessionRecord& session, const BeginOptions& 
     return absl::FailedPreconditionError("begin: the session of this idempotency key is over");
   }
   return absl::OkStatus();
-}
-
-// Cut at a character's end, so that it stays UTF-8.
-std::string Shortened(std::string text, std::size_t bytes_max) {
-  if (text.size() <= bytes_max) return text;
-  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xC0U) == 0x80U) {
-    --bytes_max;
-  }
-  text.resize(bytes_max);
-  return text;
 }
 
 }  // namespace
@@ -341,7 +332,7 @@ absl::Status RepositoryImpl::Abort(const OpContext& ctx, const SessionId& sessio
                                    const AgentId& agent, v1::Cause cause,
                                    const std::string& message) {
   if (cause == v1::CAUSE_UNSPECIFIED || !v1::Cause_IsValid(cause)) cause = v1::CAUSE_CANCELLED;
-  const std::string kept = Shortened(message, kMessageBytesMax);
+  const std::string kept = PlainText(message, kMessageBytesMax);
   const auto end = [&](Transaction& tx) -> absl::Status {
     MOORING_ASSIGN_OR_RETURN(std::optional<SessionRecord> record, tx.sessions().Get(session));
     if (!record || record->agent != agent) {
