@@ -139,9 +139,8 @@ std::string TextAt(const Message& message, const FieldDescriptor& field, int ind
   const auto* reflection = message.GetReflection();
   std::string scratch;
   const std::string& text =
-      index == kSingular
-          ? reflection->GetStringReference(message, &field, &scratch)
-          : reflection->GetRepeatedStringReference(message, &field, index, &scratch);
+      index == kSingular ? reflection->GetStringReference(message, &field, &scratch)
+                         : reflection->GetRepeatedStringReference(message, &field, index, &scratch);
   return field.type() == FieldDescriptor::TYPE_BYTES ? '"' + ToHex(AsBytes(text)) + '"'
                                                      : Quoted(text);
 }
@@ -161,11 +160,11 @@ std::string ScalarAt(const Message& message, const FieldDescriptor& field, int i
   const bool one = index == kSingular;
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT32:
-      return fmt::format("{}", one ? r->GetInt32(message, &field)
-                                   : r->GetRepeatedInt32(message, &field, index));
+      return fmt::format(
+          "{}", one ? r->GetInt32(message, &field) : r->GetRepeatedInt32(message, &field, index));
     case FieldDescriptor::CPPTYPE_UINT32:
-      return fmt::format("{}", one ? r->GetUInt32(message, &field)
-                                   : r->GetRepeatedUInt32(message, &field, index));
+      return fmt::format(
+          "{}", one ? r->GetUInt32(message, &field) : r->GetRepeatedUInt32(message, &field, index));
     case FieldDescriptor::CPPTYPE_INT64:
       return fmt::format("\"{}\"", one ? r->GetInt64(message, &field)
                                        : r->GetRepeatedInt64(message, &field, index));

@@ -39,9 +39,9 @@ std::string Deployment::Binary(const std::string& name) {
 Deployment::Deployment(const std::string& limits) {
   mkdir((path() + "/agents").c_str(), 0700);
   const RunResult init =
-      Run({Binary("mooringd"), "init", "--state-dir", server_dir(), "--organization", "Test Inc.",
-           "--single-admin", "--listen-agents", "127.0.0.1:0", "--listen-enrollment", "127.0.0.1:0",
-           "--listen-metrics", "127.0.0.1:0"});
+      RunProgram({Binary("mooringd"), "init", "--state-dir", server_dir(), "--organization",
+                  "Test Inc.", "--single-admin", "--listen-agents", "127.0.0.1:0",
+                  "--listen-enrollment", "127.0.0.1:0", "--listen-metrics", "127.0.0.1:0"});
   EXPECT_EQ(init.exit_code, 0) << init.out << init.err;
   if (!limits.empty()) {
     std::ofstream(server_dir() + "/mooringd.yaml", std::ios::app) << limits;
@@ -80,11 +80,11 @@ RunResult Deployment::Mooring(std::vector<std::string> words) {
   const Json endpoints = Json::parse(ReadText(server_dir() + "/endpoints.json"), nullptr, false);
   std::string token = ReadText(server_dir() + "/admin-token");
   while (!token.empty() && token.back() == '\n') token.pop_back();
-  return Run(Words({Binary("mooring")}, words),
-             {{"MOORING_SERVER", endpoints.value("enrollment", "")},
-              {"MOORING_TOKEN", token},
-              {"MOORING_CA", server_dir() + "/ca.pem"},
-              {"MOORING_CONFIG", path() + "/mooring.yaml"}});
+  return RunProgram(Words({Binary("mooring")}, words),
+                    {{"MOORING_SERVER", endpoints.value("enrollment", "")},
+                     {"MOORING_TOKEN", token},
+                     {"MOORING_CA", server_dir() + "/ca.pem"},
+                     {"MOORING_CONFIG", path() + "/mooring.yaml"}});
 }
 
 Json Deployment::MooringJson(std::vector<std::string> words) {
@@ -94,8 +94,9 @@ Json Deployment::MooringJson(std::vector<std::string> words) {
 
 std::string Deployment::Enroll(const std::string& agent) {
   const Json invite = MooringJson({"agent", "invite", "create", "--uses", "1"});
-  const RunResult enrolled = Run({Binary("mooring-agent"), "enroll", "--invite",
-                                  invite.value("token", ""), "--state-dir", agent_dir(agent)});
+  const RunResult enrolled =
+      RunProgram({Binary("mooring-agent"), "enroll", "--invite", invite.value("token", ""),
+                  "--state-dir", agent_dir(agent)});
   EXPECT_EQ(enrolled.exit_code, 0) << enrolled.out << enrolled.err;
   const Json agents = MooringJson({"agent", "list"})["agents"];
   // The newest is this one.
@@ -126,7 +127,7 @@ void Deployment::StopAgent(const std::string& agent) {
 
 RunResult Deployment::Agent(const std::string& agent, std::vector<std::string> words) {
   words.insert(words.end(), {"--state-dir", agent_dir(agent)});
-  return Run(Words({Binary("mooring-agent")}, words), FarmEnvironment(agent_farms_[agent]));
+  return RunProgram(Words({Binary("mooring-agent")}, words), FarmEnvironment(agent_farms_[agent]));
 }
 
 RunResult Deployment::Backup(const std::string& agent, const std::string& serial) {
@@ -147,7 +148,8 @@ void Deployment::StartFarm(const std::string& farm, const std::vector<std::strin
 }
 
 RunResult Deployment::Farm(const std::string& farm, std::vector<std::string> words) {
-  return Run(Words({Binary("simulated-iphone"), "--ctl", path() + "/" + farm + ".ctl"}, words));
+  return RunProgram(
+      Words({Binary("simulated-iphone"), "--ctl", path() + "/" + farm + ".ctl"}, words));
 }
 
 Json Deployment::FarmJson(const std::string& farm, std::vector<std::string> words) {

@@ -72,8 +72,8 @@ bool Drain(int fd, std::string& text) {
 
 }  // namespace
 
-RunResult Run(const std::vector<std::string>& argv, const Environment& environment,
-              const std::string& input, absl::Duration timeout) {
+RunResult RunProgram(const std::vector<std::string>& argv, const Environment& environment,
+                     const std::string& input, absl::Duration timeout) {
   RunResult result;
   int in[2];
   int out[2];

@@ -23,8 +23,8 @@ using Environment = std::map<std::string, std::string>;
 
 // Runs `argv` with `environment` on top of this process's own, and waits. A
 // program that takes longer than `timeout` is killed.
-RunResult Run(const std::vector<std::string>& argv, const Environment& environment = {},
-              const std::string& input = "", absl::Duration timeout = absl::Seconds(120));
+RunResult RunProgram(const std::vector<std::string>& argv, const Environment& environment = {},
+                     const std::string& input = "", absl::Duration timeout = absl::Seconds(120));
 
 // A program that runs beside the test, its output in files. Thread-compatible.
 class Background {

@@ -120,7 +120,7 @@ TEST(Tidy, ThirdPartyLibrariesStayInTheirFolders) {
       {"prometheus/", {"server/"}},
       {"yaml-cpp/", {"proto/"}},
       {"CLI/", {"server/", "agent/", "admin/"}},
-      {"grpcpp/", {"server/", "agent/", "admin/"}},
+      {"grpcpp/", {"proto/", "server/", "agent/", "admin/"}},
   };
   for (const Source& source : Sources()) {
     if (HasPrefix(source.path, "tests/")) continue;
