@@ -17,7 +17,7 @@ namespace {
 
 absl::Status PutWhole(const OpContext& ctx, Clock& clock, SnapshotBuilder& builder,
                       std::string_view path, ByteView content) {
-  const FileFacts facts{.modified_unix_ns = absl::ToUnixNanos(clock.Now()), .mode = 0600};
+  const FileFacts facts{.modified_unix_ns = absl::ToUnixNanos(clock.Now()), .mode = 0600, .will_be_read = false};
   MOORING_ASSIGN_OR_RETURN(const std::unique_ptr<FileWriter> writer,
                            builder.Put(ctx, path, facts));
   MOORING_RETURN_IF_ERROR(writer->Write(content));

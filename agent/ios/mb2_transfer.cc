@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/device/cause.h"
 #include "agent/ios/mb2_path.h"
 #include "agent/ios/phone_failure.h"
 #include "storage/base/status.h"
@@ -18,6 +19,12 @@ constexpr std::uint8_t kCodeErrorLocal = 0x0B;
 constexpr std::uint8_t kCodeData = 0x0C;
 // What is read from the phone at once, whatever length a block announces.
 constexpr std::size_t kPieceBytes = std::size_t{256} << 10;
+
+absl::Status OverQuota() {
+  return Failure(absl::StatusCode::kResourceExhausted, v1::CAUSE_SERVER_FULL,
+                 "the iPhone sends more than its backup may hold",
+                 "Ask the administrator for more room for this phone");
+}
 
 class Receiver {
  public:
@@ -108,8 +115,10 @@ class Receiver {
       const std::size_t piece = std::min<std::size_t>(left, buffer_.size());
       const std::span<std::byte> bytes = std::span(buffer_).first(piece);
       MOORING_RETURN_IF_ERROR(stream_.Read(ctx_, bytes));
-      MOORING_RETURN_IF_ERROR(writer.Write(bytes));
       counts_.bytes += piece;
+      // More than the phone was told that there is room for: it will not stop by itself.
+      if (counts_.bytes > files_.free_bytes()) return OverQuota();
+      MOORING_RETURN_IF_ERROR(writer.Write(bytes));
       on_moved_(0, piece);
       left -= static_cast<std::uint32_t>(piece);
     }

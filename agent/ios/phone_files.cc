@@ -10,6 +10,12 @@ namespace {
 // What is read from the builder at once.
 constexpr std::size_t kReadBytes = std::size_t{256} << 10;
 
+// What a phone reads back, at the end and as the next session's base.
+bool IsReadBack(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  return name == "Manifest.db" || name == "Manifest.plist" || name == "Status.plist";
+}
+
 absl::Status ReadOnly() { return absl::PermissionDeniedError("the snapshot is read-only"); }
 
 }  // namespace
@@ -32,7 +38,9 @@ absl::Status BackupFiles::Read(const OpContext& ctx, const std::string& path,
 absl::StatusOr<std::unique_ptr<FileWriter>> BackupFiles::Create(const OpContext& ctx,
                                                                 const std::string& path) {
   if (builder_.IsDirectory(path)) return absl::PermissionDeniedError("is a directory");
-  const FileFacts facts{.modified_unix_ns = absl::ToUnixNanos(clock_.Now()), .mode = 0600};
+  const FileFacts facts{.modified_unix_ns = absl::ToUnixNanos(clock_.Now()),
+                        .mode = 0600,
+                        .will_be_read = IsReadBack(path)};
   return builder_.Put(ctx, path, facts);
 }
 

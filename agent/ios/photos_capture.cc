@@ -82,7 +82,7 @@ class PhotoWalk {
       return absl::OkStatus();
     }
     if (builder_.IsDirectory(path)) MOORING_RETURN_IF_ERROR(builder_.Remove(path));
-    const FileFacts facts{.modified_unix_ns = info.modified_unix_ns, .mode = 0600};
+    const FileFacts facts{.modified_unix_ns = info.modified_unix_ns, .mode = 0600, .will_be_read = false};
     MOORING_ASSIGN_OR_RETURN(const std::unique_ptr<FileWriter> writer,
                              builder_.Put(ctx_, path, facts));
     const absl::Status streamed =
