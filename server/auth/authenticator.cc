@@ -45,14 +45,15 @@ absl::StatusOr<Caller> AgentAuthenticator::Authenticate(const OpContext& ctx,
 
 absl::StatusOr<Caller> AgentAuthenticator::Look(const OpContext& ctx, const Bytes& key_hash) {
   std::optional<storage::AgentRecord> agent;
-  MOORING_RETURN_IF_ERROR(catalog_.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
+  const absl::Status read = catalog_.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
     MOORING_ASSIGN_OR_RETURN(agent, tx.agents().FindByKeyHash(key_hash));
     // The first call with a renewed key ends the life of the one before it.
     if (agent && agent->key_hash == key_hash && !agent->previous_key_hash.empty()) {
       MOORING_RETURN_IF_ERROR(tx.agents().ConfirmKey(agent->id));
     }
     return absl::OkStatus();
-  }));
+  });
+  MOORING_RETURN_IF_ERROR(read);
   if (!agent) {
     return absl::UnauthenticatedError(
         "no agent of this organization has this certificate; enroll the workstation again");
@@ -88,10 +89,11 @@ absl::StatusOr<Caller> TokenAuthenticator::Authenticate(const OpContext& ctx,
   }
   const auto digest = storage::Sha256(AsBytes(value.substr(kBearer.size())));
   std::optional<storage::ApiTokenRecord> token;
-  MOORING_RETURN_IF_ERROR(catalog_.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
+  const absl::Status read = catalog_.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
     MOORING_ASSIGN_OR_RETURN(token, tx.accounts().FindToken(digest));
     return absl::OkStatus();
-  }));
+  });
+  MOORING_RETURN_IF_ERROR(read);
   // One answer for unknown and revoked: a guesser learns nothing.
   if (!token || token->revoked_at || !SecretBytes::Equal(token->token_hash, digest)) {
     return absl::UnauthenticatedError(

@@ -119,8 +119,7 @@ TEST_F(CrashTest, KillingAnyProcessAtAnyMomentLosesNoAcknowledgedSnapshot) {
     }
   }
 
-  const std::string spare = d_.Farm("usb", {"add", "--empty"}).out.substr(0, 25);
-  d_.AwaitDevice(spare);
+  const std::string spare = d_.AddPhone("usb", {"empty"});
   const RunResult restored = d_.Restore(phone_, spare);
   EXPECT_EQ(restored.exit_code, 0) << restored.out << restored.err;
   EXPECT_EQ(d_.Content("usb", spare), d_.Content("usb", phone_));

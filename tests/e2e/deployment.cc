@@ -158,8 +158,26 @@ Json Deployment::FarmJson(const std::string& farm, std::vector<std::string> word
 
 std::vector<std::string> Deployment::Phones(const std::string& farm) {
   std::vector<std::string> serials;
-  for (const Json& phone : FarmJson(farm, {"list"})) serials.push_back(phone.value("udid", ""));
+  for (const Json& phone : FarmJson(farm, {"list"})["phones"]) {
+    serials.push_back(phone.value("udid", ""));
+  }
   return serials;
+}
+
+std::string Deployment::AddPhone(const std::string& farm, const std::vector<std::string>& words) {
+  const std::string serial = FarmJson(farm, Words({"add"}, words)).value("udid", "");
+  AwaitDevice(serial);
+  return serial;
+}
+
+std::string Deployment::Violations(const std::string& farm) {
+  const Json list = FarmJson(farm, {"list"});
+  std::string text;
+  for (const Json& violation : list["usbmuxd_violations"]) text += violation.dump() + "\n";
+  for (const Json& phone : list["phones"]) {
+    for (const Json& violation : phone["violations"]) text += violation.dump() + "\n";
+  }
+  return text;
 }
 
 void Deployment::AwaitDevice(const std::string& serial) {
@@ -202,7 +220,7 @@ std::string Deployment::Content(const std::string& farm, const std::string& seri
   std::vector<std::string> lines;
   for (const Json& file : FarmJson(farm, {"dump", serial})["files"]) {
     lines.push_back(file.value("sha256", "-") + " " + file.value("domain", "") + "/" +
-                    file.value("path", ""));
+                    file.value("path", "") + " " + file.value("target", ""));
   }
   std::sort(lines.begin(), lines.end());
   std::string text;

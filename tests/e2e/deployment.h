@@ -54,8 +54,13 @@ class Deployment {
   RunResult Farm(const std::string& farm, std::vector<std::string> words);
   Json FarmJson(const std::string& farm, std::vector<std::string> words);
   Environment FarmEnvironment(const std::string& farm) const;
-  // Serials in the order of attachment.
+  // UDIDs in the order of attachment.
   std::vector<std::string> Phones(const std::string& farm);
+  // Attaches another phone (`words` as for the command "add") and waits until the
+  // server has seen it.
+  std::string AddPhone(const std::string& farm, const std::vector<std::string>& words);
+  // What the phones held against their host, one a line.
+  std::string Violations(const std::string& farm);
 
   // Waits until the server has seen the phone.
   void AwaitDevice(const std::string& serial);

@@ -34,7 +34,7 @@ TEST(DesksTest, TwoPhonesAtOnceOnOneAgent) {
         << ReadText(d.path() + "/" + phones[i] + ".err");
     EXPECT_FALSE(d.LatestSnapshot(phones[i]).is_null());
   }
-  EXPECT_TRUE(d.FarmJson("usb", {"violations"}).empty());
+  EXPECT_EQ(d.Violations("usb"), "");
 }
 
 TEST(DesksTest, ABackupIsIncrementalAtAnAdmittedDeskAndFullAtAnother) {

@@ -57,7 +57,7 @@ TEST(InteropTest, ExportEqualsAndRestoresWithTheGenuineTool) {
   EXPECT_EQ(ours, PayloadHashes(genuine + "/" + phone));
 
   // And it restores our folder to an empty phone.
-  const std::string spare = d.Farm("usb", {"add", "--empty"}).out.substr(0, 25);
+  const std::string spare = d.AddPhone("usb", {"empty"});
   ASSERT_TRUE(Eventually([&] {
     return RunProgram({"idevicepair", "-u", spare, "validate"}, d.FarmEnvironment("usb"))
                .exit_code == 0;

@@ -61,8 +61,7 @@ TEST(LeakTest, TheAgentWritesNoFileDuringBackupAndRestore) {
 
   const RunResult backup = d.Backup("desk", phone);
   ASSERT_EQ(backup.exit_code, 0) << backup.out << backup.err;
-  const std::string spare = d.Farm("usb", {"add", "--empty"}).out.substr(0, 25);
-  d.AwaitDevice(spare);
+  const std::string spare = d.AddPhone("usb", {"empty"});
   const RunResult restored = d.Restore(phone, spare);
   ASSERT_EQ(restored.exit_code, 0) << restored.out << restored.err;
   EXPECT_EQ(d.Content("usb", spare), d.Content("usb", phone));

@@ -18,14 +18,6 @@ class MainJobTest : public ::testing::Test {
     d_.AwaitDevice(phone_);
   }
 
-  std::string AddEmptyPhone() {
-    const RunResult added = d_.Farm("usb", {"add", "--empty"});
-    EXPECT_EQ(added.exit_code, 0) << added.err;
-    std::string serial = added.out.substr(0, added.out.find('\n'));
-    d_.AwaitDevice(serial);
-    return serial;
-  }
-
   void ExpectBackup() {
     const RunResult result = d_.Backup("desk", phone_);
     EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
@@ -42,7 +34,8 @@ TEST_F(MainJobTest, NothingIsReadFromAPhoneThatIsBoundToNobody) {
   EXPECT_NE((refused.out + refused.err).find("assign"), std::string::npos)
       << refused.out << refused.err;
   EXPECT_TRUE(d_.MooringJson({"snapshot", "list"})["snapshots"].empty());
-  EXPECT_EQ(d_.FarmJson("usb", {"dump", phone_}).value("content_bytes_read", 0), 0);
+  // Not even a MobileBackup2 conversation was begun.
+  EXPECT_TRUE(d_.FarmJson("usb", {"dump", phone_, "files=0"})["phone"]["last_operation"].is_null());
 }
 
 TEST_F(MainJobTest, AnIncrementalReadsOnlyWhatChangedAndOldSnapshotsStayBitExact) {
@@ -71,11 +64,11 @@ TEST_F(MainJobTest, AnIncrementalReadsOnlyWhatChangedAndOldSnapshotsStayBitExact
   }
   EXPECT_EQ(d_.MooringJson({"snapshot", "list"})["snapshots"].size(), 1u);
 
-  const std::string spare = AddEmptyPhone();
+  const std::string spare = d_.AddPhone("usb", {"empty"});
   const RunResult restored = d_.Restore(phone_, spare, first.value("id", ""));
   EXPECT_EQ(restored.exit_code, 0) << restored.out << restored.err;
   EXPECT_EQ(d_.Content("usb", spare), content);
-  EXPECT_TRUE(d_.FarmJson("usb", {"violations"}).empty());
+  EXPECT_EQ(d_.Violations("usb"), "");
 }
 
 TEST_F(MainJobTest, ReportAndMetricsSayTheSame) {
