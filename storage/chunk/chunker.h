@@ -1,6 +1,6 @@
 // Chunker: where to cut content into chunks.
 //
-// Keyed FastCDC (Xia et al. 2020), 256 KiB / 1 MiB / 4 MiB, where a secret gear
+// Keyed FastCDC (Xia et al. 2016), 256 KiB / 1 MiB / 4 MiB, where a secret gear
 // table proposes a cut and a keyed AES PRF of the fingerprint must agree, so
 // that chunk lengths do not give the key away. Media is not scanned: pieces of
 // 4 MiB. Specified in storage/design/repository-format.md, "Chunker".
@@ -20,7 +20,7 @@ inline constexpr std::size_t kChunkBytesMin = 256U << 10;
 inline constexpr std::size_t kChunkBytesAverage = 1U << 20;
 inline constexpr std::size_t kChunkBytesMax = 4U << 20;
 
-// Thread-compatible; one per thread or shared const.
+// Immutable, hence safe to share between threads.
 class Chunker {
  public:
   // `chunker_secret` is 32 bytes.

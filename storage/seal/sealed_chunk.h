@@ -60,6 +60,7 @@ ChunkId ChunkIdOf(ByteView sealed);
 absl::Status CheckSealedChunk(ByteView sealed);
 
 struct OpenedChunk {
+  ChunkKind kind = ChunkKind::kFileData;
   Bytes content;
   FrameHash frame_hash;
 };
