@@ -24,9 +24,8 @@ absl::StatusOr<v1::Request> FetchRequest(Connection& connection, const std::stri
   MOORING_ASSIGN_OR_RETURN(
       const auto response,
       connection.Call(&v1::AccessService::Stub::ListRequests, v1::ListRequestsRequest()));
-  const auto found =
-      std::find_if(response.requests().begin(), response.requests().end(),
-                   [&](const v1::Request& request) { return request.id() == id; });
+  const auto found = std::find_if(response.requests().begin(), response.requests().end(),
+                                  [&](const v1::Request& request) { return request.id() == id; });
   if (found == response.requests().end()) {
     return absl::NotFoundError("there is no request " + ShortId(id));
   }

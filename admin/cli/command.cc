@@ -58,8 +58,7 @@ absl::StatusOr<Connection*> Invocation::Connect() {
   if (!connection_.has_value()) {
     MOORING_ASSIGN_OR_RETURN(const cli::v1::CliConfig config, LoadLogin(env_));
     MOORING_ASSIGN_OR_RETURN(auto channel, env_.channels(config));
-    connection_.emplace(std::move(channel), config.server(), config.token(), env_.clock,
-                        env_.stop);
+    connection_.emplace(std::move(channel), config.server(), config.token(), env_.clock, env_.stop);
   }
   return &*connection_;
 }

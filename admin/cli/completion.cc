@@ -85,8 +85,8 @@ _mooring() {{
     std::vector<std::string> words;
     for (const Word& word : node.commands) words.push_back(word.text);
     for (const Word& word : node.options) words.push_back(word.text);
-    out += fmt::format("    {}) words={} ;;\n", Quoted(node.path),
-                       Quoted(absl::StrJoin(words, " ")));
+    out +=
+        fmt::format("    {}) words={} ;;\n", Quoted(node.path), Quoted(absl::StrJoin(words, " ")));
   }
   out += R"(  esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
@@ -124,8 +124,7 @@ _mooring() {{
                                  absl::StrReplaceAll(word.description, {{":", "\\:"}})));
       }
     }
-    out += fmt::format("    {}) choices=({}) ;;\n", Quoted(node.path),
-                       absl::StrJoin(choices, " "));
+    out += fmt::format("    {}) choices=({}) ;;\n", Quoted(node.path), absl::StrJoin(choices, " "));
   }
   out += R"(  esac
   _describe 'mooring' choices || _files

@@ -102,10 +102,9 @@ class Connection {
 
   // As Call, for a stream of answers, with no end in time.
   template <typename Stub, typename Request, typename Response>
-  ServerStream<Response> Stream(
-      std::unique_ptr<grpc::ClientReader<Response>> (Stub::*method)(grpc::ClientContext*,
-                                                                    const Request&),
-      const Request& request) {
+  ServerStream<Response> Stream(std::unique_ptr<grpc::ClientReader<Response>> (Stub::*method)(
+                                    grpc::ClientContext*, const Request&),
+                                const Request& request) {
     Stub stub(channel_);
     auto context = std::make_unique<grpc::ClientContext>();
     Prepare(*context, absl::InfiniteDuration());

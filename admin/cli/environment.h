@@ -22,8 +22,8 @@
 namespace mooring::admin {
 
 // A channel to the server that `config` names.
-using ChannelFactory = std::function<absl::StatusOr<std::shared_ptr<grpc::Channel>>(
-    const cli::v1::CliConfig& config)>;
+using ChannelFactory =
+    std::function<absl::StatusOr<std::shared_ptr<grpc::Channel>>(const cli::v1::CliConfig& config)>;
 
 // Owns nothing; outlives the run of one command.
 struct Environment {

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,8 +10,10 @@
 #include <system_error>
 
 #include <fmt/format.h>
+#include <linux/openat2.h>
 
 #include "proto/plain_text.h"
+#include "storage/base/status.h"
 #include "storage/manifest/manifest.h"
 
 namespace mooring::admin {
@@ -21,8 +22,11 @@ namespace {
 constexpr mode_t kFileMode = 0600;
 constexpr mode_t kDirectoryMode = 0700;
 
+// Only the text of `error` is kept: a local "no such file" is not the server's
+// "not found", and a full disk here is not a busy server.
 absl::Status ErrnoStatus(int error, std::string_view what) {
-  return absl::ErrnoToStatus(error, fmt::format("export: {}", CleanText(what)));
+  return absl::UnknownError(
+      absl::ErrnoToStatus(error, fmt::format("export: {}", CleanText(what))).message());
 }
 
 // Below `directory`, over no link, or not at all.
@@ -104,16 +108,20 @@ absl::Status ExportFile::Finish(std::int64_t modified_unix_ns) {
   return absl::OkStatus();
 }
 
+absl::Status ExportFolder::CheckTarget(const std::string& path, bool replace) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error) && !error) return absl::OkStatus();
+  MOORING_ASSIGN_OR_RETURN(const bool empty, IsEmpty(path));
+  if (empty || replace) return absl::OkStatus();
+  return absl::AlreadyExistsError(
+      fmt::format("export: {} is not empty; name another folder, or give --force", path));
+}
+
 absl::StatusOr<ExportFolder> ExportFolder::Open(const std::string& path, bool replace) {
-  if (absl::Status made = MakeTarget(path); !made.ok()) return made;
+  MOORING_RETURN_IF_ERROR(CheckTarget(path, replace));
+  MOORING_RETURN_IF_ERROR(MakeTarget(path));
   OwnedFd root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root.is_open()) return ErrnoStatus(errno, "cannot open " + path);
-  const absl::StatusOr<bool> empty = IsEmpty(path);
-  if (!empty.ok()) return empty.status();
-  if (!*empty && !replace) {
-    return absl::AlreadyExistsError(
-        fmt::format("export: {} is not empty; name another folder, or give --force", path));
-  }
   const OwnedFd marker =
       OpenBeneath(root.get(), std::string(kIncompleteMarker), O_WRONLY | O_CREAT, kFileMode);
   if (!marker.is_open()) return ErrnoStatus(errno, "cannot write into " + path);
@@ -141,25 +149,25 @@ absl::StatusOr<int> ExportFolder::OpenDirectory(std::string_view path) {
 }
 
 absl::StatusOr<ExportFile> ExportFolder::Create(std::string_view path) {
-  if (absl::Status form = storage::CheckSnapshotPath(path); !form.ok()) return form;
+  MOORING_RETURN_IF_ERROR(storage::CheckSnapshotPath(path));
   const std::size_t slash = path.rfind('/');
   const std::string name(slash == std::string_view::npos ? path : path.substr(slash + 1));
-  const absl::StatusOr<int> directory =
-      OpenDirectory(slash == std::string_view::npos ? "" : path.substr(0, slash));
-  if (!directory.ok()) return directory.status();
+  MOORING_ASSIGN_OR_RETURN(
+      const int directory,
+      OpenDirectory(slash == std::string_view::npos ? "" : path.substr(0, slash)));
   // Unlinked rather than truncated: the name may be a link to something else.
-  if (replace_ && ::unlinkat(*directory, name.c_str(), 0) != 0 && errno != ENOENT) {
+  if (replace_ && ::unlinkat(directory, name.c_str(), 0) != 0 && errno != ENOENT) {
     return ErrnoStatus(errno, fmt::format("replace {}", path));
   }
-  OwnedFd file = OpenBeneath(*directory, name, O_WRONLY | O_CREAT | O_EXCL, kFileMode);
+  OwnedFd file = OpenBeneath(directory, name, O_WRONLY | O_CREAT | O_EXCL, kFileMode);
   if (!file.is_open()) return ErrnoStatus(errno, fmt::format("create {}", path));
-  OwnedFd kept = Duplicate(*directory);
+  OwnedFd kept = Duplicate(directory);
   if (!kept.is_open()) return ErrnoStatus(errno, "too many open files");
   return ExportFile(std::move(kept), std::move(file), name);
 }
 
 absl::Status ExportFolder::MakeDirectory(std::string_view path) {
-  if (absl::Status form = storage::CheckSnapshotPath(path); !form.ok()) return form;
+  MOORING_RETURN_IF_ERROR(storage::CheckSnapshotPath(path));
   return OpenDirectory(path).status();
 }
 

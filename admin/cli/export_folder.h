@@ -59,6 +59,9 @@ class ExportFile {
 // are made with mode 0600, directories with 0700.
 class ExportFolder {
  public:
+  // kAlreadyExists: `path` holds something and may not be replaced. Changes nothing.
+  static absl::Status CheckTarget(const std::string& path, bool replace);
+
   // Makes the directory if need be and marks it as incomplete. kAlreadyExists:
   // it holds something and may not be `replace`d.
   static absl::StatusOr<ExportFolder> Open(const std::string& path, bool replace);

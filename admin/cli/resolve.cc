@@ -35,50 +35,46 @@ absl::StatusOr<std::string> ResolveId(
     std::string_view text, std::string_view noun,
     const std::function<absl::StatusOr<std::vector<std::string>>()>& list) {
   if (!IsHex(text) || text.size() < kIdPrefixMin || text.size() > kIdHexLength) {
-    return absl::InvalidArgumentError(
-        fmt::format("'{}' is not the id of {} {}; write at least {} of its hexadecimal characters",
-                    CleanText(text), noun[0] == 'a' || noun[0] == 'i' ? "an" : "a", noun,
-                    kIdPrefixMin));
+    return absl::InvalidArgumentError(fmt::format(
+        "'{}' is not the id of {} {}; write at least {} of its hexadecimal characters",
+        CleanText(text), noun[0] == 'a' || noun[0] == 'i' ? "an" : "a", noun, kIdPrefixMin));
   }
   const std::string prefix = absl::AsciiStrToLower(ToAbsl(text));
   if (prefix.size() == kIdHexLength) return ToString(*FromHex(prefix));
   MOORING_ASSIGN_OR_RETURN(std::vector<std::string> ids, list());
-  std::erase_if(ids, [&](const std::string& id) {
-    return !absl::StartsWith(ToHex(AsBytes(id)), prefix);
-  });
+  std::erase_if(
+      ids, [&](const std::string& id) { return !absl::StartsWith(ToHex(AsBytes(id)), prefix); });
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   if (ids.empty()) return absl::NotFoundError(fmt::format("no {} begins with {}", noun, prefix));
   if (ids.size() > 1) {
-    return absl::InvalidArgumentError(fmt::format("{} {}s begin with {}: write more of it",
-                                                  ids.size(), noun, prefix));
+    return absl::InvalidArgumentError(
+        fmt::format("{} {}s begin with {}: write more of it", ids.size(), noun, prefix));
   }
   return ids.front();
 }
 
 absl::StatusOr<std::string> ResolveInvitation(Connection& connection, std::string_view text) {
   return ResolveId(text, "invitation", [&]() -> absl::StatusOr<std::vector<std::string>> {
-    MOORING_ASSIGN_OR_RETURN(const auto response,
-                             connection.Call(&v1::FleetService::Stub::ListInvitations,
-                                             v1::ListInvitationsRequest()));
+    MOORING_ASSIGN_OR_RETURN(
+        const auto response,
+        connection.Call(&v1::FleetService::Stub::ListInvitations, v1::ListInvitationsRequest()));
     return IdsOf(response.invitations(), [](const auto& record) { return record.id(); });
   });
 }
 
 absl::StatusOr<std::string> ResolveAgent(Connection& connection, std::string_view text) {
   if (text.size() == kIdHexLength && IsHex(text)) return ToString(*FromHex(text));
-  MOORING_ASSIGN_OR_RETURN(
-      const auto response,
-      connection.Call(&v1::FleetService::Stub::ListAgents, v1::ListAgentsRequest()));
+  MOORING_ASSIGN_OR_RETURN(const auto response, connection.Call(&v1::FleetService::Stub::ListAgents,
+                                                                v1::ListAgentsRequest()));
   std::vector<std::string> named;
   for (const v1::Agent& agent : response.agents()) {
     if (!agent.revoked() && agent.hostname() == text) named.push_back(agent.id());
   }
   if (named.size() == 1) return named.front();
   if (named.size() > 1) {
-    return absl::InvalidArgumentError(
-        fmt::format("{} agents have the host name {}: name one by its id", named.size(),
-                    CleanText(text)));
+    return absl::InvalidArgumentError(fmt::format(
+        "{} agents have the host name {}: name one by its id", named.size(), CleanText(text)));
   }
   return ResolveId(text, "agent", [&]() -> absl::StatusOr<std::vector<std::string>> {
     return IdsOf(response.agents(), [](const auto& agent) { return agent.id(); });

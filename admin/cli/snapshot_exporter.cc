@@ -131,13 +131,11 @@ absl::Status SnapshotExporter::ReadSegments() {
   return absl::OkStatus();
 }
 
-absl::Status SnapshotExporter::TakeSegment(const format::v1::SegmentRef& segment,
-                                           ByteView sealed) {
+absl::Status SnapshotExporter::TakeSegment(const format::v1::SegmentRef& segment, ByteView sealed) {
   const auto id = ChunkId::FromBytes(segment.chunk().id());
   const auto key = storage::ChunkKey::FromBytes(segment.chunk().key());
   if (!id || !key) return absl::DataLossError("manifest root: a segment without id or key");
-  MOORING_ASSIGN_OR_RETURN(const storage::OpenedChunk chunk,
-                           storage::OpenChunk(sealed, *id, *key));
+  MOORING_ASSIGN_OR_RETURN(const storage::OpenedChunk chunk, storage::OpenChunk(sealed, *id, *key));
   MOORING_ASSIGN_OR_RETURN(std::vector<PathEntry> entries,
                            storage::DecodeSegment(chunk.content, domains_));
   if (entries.size() != segment.entry_count() || entries.front().path != segment.first_path() ||
@@ -196,9 +194,8 @@ std::vector<SnapshotExporter::Step> SnapshotExporter::PlanSteps(
   const auto chunk_of = [&](const Use& use) -> const storage::ChunkRef& {
     return files[use.file].entry->entry.extents[use.extent].chunk;
   };
-  std::stable_sort(uses.begin(), uses.end(), [&](const Use& a, const Use& b) {
-    return chunk_of(a).id < chunk_of(b).id;
-  });
+  std::stable_sort(uses.begin(), uses.end(),
+                   [&](const Use& a, const Use& b) { return chunk_of(a).id < chunk_of(b).id; });
   for (std::size_t i = 0; i < files.size(); ++i) {
     const std::size_t extents = files[i].entry->entry.extents.size();
     for (std::size_t extent = 0; extents > 1 && extent < extents; ++extent) {
@@ -223,6 +220,7 @@ absl::Status SnapshotExporter::RunSteps(const std::vector<Step>& steps, std::vec
       if (!ids.empty() && bytes > kReadBytesMax) break;
       ids.push_back(steps[i].chunk.id);
     }
+    const std::size_t end = done + ids.size();
     absl::Status local;
     const absl::Status read = chunks_.Read(ids, [&](ByteView sealed) {
       local = TakeChunk(steps[done], sealed, files);
@@ -230,7 +228,7 @@ absl::Status SnapshotExporter::RunSteps(const std::vector<Step>& steps, std::vec
       return local;
     });
     MOORING_RETURN_IF_ERROR(local);
-    if (IsDamage(read)) {
+    if (IsDamage(read) && done < end) {
       MarkDamaged(steps[done], files);
       ++done;
     } else {

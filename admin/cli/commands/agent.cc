@@ -46,9 +46,8 @@ absl::StatusOr<ExitCode> CreateInvitation(Invocation& run, const InviteOptions& 
   request.set_uses_max(options.uses);
   request.set_note(options.note);
   MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
-  MOORING_ASSIGN_OR_RETURN(
-      const auto response,
-      connection->Call(&v1::FleetService::Stub::CreateInvitation, request));
+  MOORING_ASSIGN_OR_RETURN(const auto response,
+                           connection->Call(&v1::FleetService::Stub::CreateInvitation, request));
   if (run.output().is_structured()) {
     run.output().Print(response);
     return ExitCode::kOk;
@@ -56,19 +55,19 @@ absl::StatusOr<ExitCode> CreateInvitation(Invocation& run, const InviteOptions& 
   // The token alone on stdout, so that it can be captured.
   run.output().PrintLine(response.token());
   const v1::InvitationRecord& invitation = response.invitation();
-  run.output().Note(fmt::format(
-      "Invitation {} for {}, expires {}. Shown once. On the workstation:\n",
-      ShortId(invitation.id()), CountText(invitation.uses_max(), "agent", "agents"),
-      AgeText(invitation.expires_at(), run.now())));
+  run.output().Note(
+      fmt::format("Invitation {} for {}, expires {}. Shown once. On the workstation:\n",
+                  ShortId(invitation.id()), CountText(invitation.uses_max(), "agent", "agents"),
+                  AgeText(invitation.expires_at(), run.now())));
   run.output().Note("  mooring-agent enroll --invite TOKEN");
   return ExitCode::kOk;
 }
 
 absl::StatusOr<ExitCode> ListInvitations(Invocation& run) {
   MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
-  MOORING_ASSIGN_OR_RETURN(const auto response,
-                           connection->Call(&v1::FleetService::Stub::ListInvitations,
-                                            v1::ListInvitationsRequest()));
+  MOORING_ASSIGN_OR_RETURN(
+      const auto response,
+      connection->Call(&v1::FleetService::Stub::ListInvitations, v1::ListInvitationsRequest()));
   if (run.output().is_structured()) {
     run.output().Print(response);
     return ExitCode::kOk;
@@ -88,9 +87,8 @@ absl::StatusOr<ExitCode> RevokeInvitation(Invocation& run, const AgentOptions& o
   MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
   v1::RevokeInvitationRequest request;
   MOORING_ASSIGN_OR_RETURN(*request.mutable_id(), ResolveInvitation(*connection, options.id));
-  MOORING_ASSIGN_OR_RETURN(
-      const auto response,
-      connection->Call(&v1::FleetService::Stub::RevokeInvitation, request));
+  MOORING_ASSIGN_OR_RETURN(const auto response,
+                           connection->Call(&v1::FleetService::Stub::RevokeInvitation, request));
   if (run.output().is_structured()) run.output().Print(response);
   run.output().Note("Invitation " + ShortId(request.id()) + " is revoked.");
   return ExitCode::kOk;
@@ -105,8 +103,13 @@ absl::StatusOr<ExitCode> ListAgents(Invocation& run) {
     run.output().Print(response);
     return ExitCode::kOk;
   }
-  Table table({{"ID"}, {"HOST", false, true}, {"STATE"}, {"LAST SEEN"}, {"PHONES", true},
-               {"VERSION"}, {"CERTIFICATE EXPIRES"}});
+  Table table({{"ID"},
+               {"HOST", false, true},
+               {"STATE"},
+               {"LAST SEEN"},
+               {"PHONES", true},
+               {"VERSION"},
+               {"CERTIFICATE EXPIRES"}});
   for (const v1::Agent& agent : response.agents()) {
     table.AddRow({ShortId(agent.id()), agent.hostname(), StateOf(agent),
                   AgeText(agent.last_seen_at(), run.now()),
@@ -123,9 +126,8 @@ absl::StatusOr<ExitCode> GetAgent(Invocation& run, const AgentOptions& options) 
   MOORING_ASSIGN_OR_RETURN(
       const auto response,
       connection->Call(&v1::FleetService::Stub::ListAgents, v1::ListAgentsRequest()));
-  const auto found =
-      std::find_if(response.agents().begin(), response.agents().end(),
-                   [&](const v1::Agent& agent) { return agent.id() == id; });
+  const auto found = std::find_if(response.agents().begin(), response.agents().end(),
+                                  [&](const v1::Agent& agent) { return agent.id() == id; });
   if (found == response.agents().end()) {
     return absl::NotFoundError("there is no agent " + ShortId(id));
   }
@@ -137,8 +139,8 @@ absl::StatusOr<ExitCode> GetAgent(Invocation& run, const AgentOptions& options) 
   table.AddRow({"id", ToHex(AsBytes(found->id()))});
   table.AddRow({"host", found->hostname()});
   table.AddRow({"state", StateOf(*found)});
-  table.AddRow({"version", fmt::format("{} (protocol {})", found->version(),
-                                       found->protocol_version())});
+  table.AddRow(
+      {"version", fmt::format("{} (protocol {})", found->version(), found->protocol_version())});
   table.AddRow({"system", found->os()});
   table.AddRow({"enrolled", TimeText(found->enrolled_at())});
   table.AddRow({"last seen", AgeText(found->last_seen_at(), run.now())});
@@ -164,13 +166,11 @@ absl::StatusOr<ExitCode> RevokeAgent(Invocation& run, const AgentOptions& option
 void AddInviteCommands(CommandTree& tree, CLI::App& agent) {
   CLI::App& invite = tree.AddNoun(agent, "invite", "Invitations that let agents enroll");
   auto create_options = std::make_shared<InviteOptions>();
-  CLI::App& create =
-      tree.AddVerb(invite,
-                   {"create", "Make an invitation; prints its token once",
-                    "mooring agent invite create --uses 5 --lifetime 24h --note 'front desk'"},
-                   [create_options](Invocation& run) {
-                     return CreateInvitation(run, *create_options);
-                   });
+  CLI::App& create = tree.AddVerb(
+      invite,
+      {"create", "Make an invitation; prints its token once",
+       "mooring agent invite create --uses 5 --lifetime 24h --note 'front desk'"},
+      [create_options](Invocation& run) { return CreateInvitation(run, *create_options); });
   create.add_option("--uses", create_options->uses, "agents that may use it")
       ->check(CLI::Range(1U, 100'000U))
       ->capture_default_str();
@@ -180,10 +180,10 @@ void AddInviteCommands(CommandTree& tree, CLI::App& agent) {
   tree.AddVerb(invite, {"list", "Invitations, open ones and others", "mooring agent invite list"},
                ListInvitations);
   auto revoke_options = std::make_shared<AgentOptions>();
-  tree.AddVerb(invite,
-               {"revoke", "Let nobody enroll with it any more",
-                "mooring agent invite revoke 3f9a1c"},
-               [revoke_options](Invocation& run) { return RevokeInvitation(run, *revoke_options); })
+  tree.AddVerb(
+          invite,
+          {"revoke", "Let nobody enroll with it any more", "mooring agent invite revoke 3f9a1c"},
+          [revoke_options](Invocation& run) { return RevokeInvitation(run, *revoke_options); })
       .add_option("ID", revoke_options->id, "id of the invitation")
       ->required();
 }
@@ -195,16 +195,17 @@ void AddAgentCommands(CommandTree& tree) {
   AddInviteCommands(tree, agent);
   tree.AddVerb(agent, {"list", "All agents", "mooring agent list"}, ListAgents);
   auto get_options = std::make_shared<AgentOptions>();
-  tree.AddVerb(agent, {"get", "One agent and the phones plugged in there", "mooring agent get 3f9a1c"},
+  tree.AddVerb(agent,
+               {"get", "One agent and the phones plugged in there", "mooring agent get 3f9a1c"},
                [get_options](Invocation& run) { return GetAgent(run, *get_options); })
       .add_option("AGENT", get_options->id, "id or host name")
       ->required();
   auto revoke_options = std::make_shared<AgentOptions>();
-  CLI::App& revoke = tree.AddVerb(
-      agent,
-      {"revoke", "Refuse its certificate from now on",
-       "mooring agent revoke 3f9a1c --reason 'laptop stolen'"},
-      [revoke_options](Invocation& run) { return RevokeAgent(run, *revoke_options); });
+  CLI::App& revoke =
+      tree.AddVerb(agent,
+                   {"revoke", "Refuse its certificate from now on",
+                    "mooring agent revoke 3f9a1c --reason 'laptop stolen'"},
+                   [revoke_options](Invocation& run) { return RevokeAgent(run, *revoke_options); });
   revoke.add_option("AGENT", revoke_options->id, "id or host name")->required();
   revoke.add_option("--reason", revoke_options->reason, "for the audit record");
 }

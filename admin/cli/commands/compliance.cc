@@ -34,8 +34,7 @@ std::string PersonOf(const v1::ComplianceRow& row) {
 
 std::string MissOf(const v1::ComplianceRow& row, absl::Time as_of) {
   if (row.last_miss_cause() == v1::CAUSE_UNSPECIFIED) return "-";
-  return fmt::format("{}, {}", EnumText(row.last_miss_cause()),
-                     AgeText(row.last_miss_at(), as_of));
+  return fmt::format("{}, {}", EnumText(row.last_miss_cause()), AgeText(row.last_miss_at(), as_of));
 }
 
 std::string OrDash(const std::string& text) {
@@ -45,9 +44,8 @@ std::string OrDash(const std::string& text) {
 // Worst first: what a reader must act on stands at the top.
 std::vector<v1::ComplianceRow> WorstFirst(const v1::GetComplianceReportResponse& report) {
   std::vector<v1::ComplianceRow> rows(report.rows().begin(), report.rows().end());
-  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
-    return IsBreach(a) && !IsBreach(b);
-  });
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const auto& a, const auto& b) { return IsBreach(a) && !IsBreach(b); });
   return rows;
 }
 
@@ -62,36 +60,45 @@ Table ReportTable(const std::vector<v1::ComplianceRow>& rows, absl::Time as_of) 
                {"LAST CAPTURE"},
                {"LAST MISS", false, true}});
   for (const v1::ComplianceRow& row : rows) {
-    table.AddRow({StateOf(row), OrDash(PersonOf(row)), OrDash(row.group()),
-                  OrDash(row.device_name()), OrDash(row.serial()),
-                  row.has_age() ? DurationText(row.age()) : "-",
-                  row.has_rpo() ? DurationText(row.rpo()) : "-",
-                  row.has_last_capture_at() ? TimeText(row.last_capture_at()) : "-",
-                  MissOf(row, as_of)});
+    table.AddRow(
+        {StateOf(row), OrDash(PersonOf(row)), OrDash(row.group()), OrDash(row.device_name()),
+         OrDash(row.serial()), row.has_age() ? DurationText(row.age()) : "-",
+         row.has_rpo() ? DurationText(row.rpo()) : "-",
+         row.has_last_capture_at() ? TimeText(row.last_capture_at()) : "-", MissOf(row, as_of)});
   }
   return table;
 }
 
 // One row per device with plain values: times in RFC 3339, lengths in seconds.
 Table CsvTable(const v1::GetComplianceReportResponse& report) {
-  Table table({{"as_of"}, {"state"}, {"person_handle"}, {"person_name"}, {"group"},
-               {"policy_version"}, {"platform"}, {"device_name"}, {"serial"}, {"age_seconds"},
-               {"rpo_seconds"}, {"last_capture_at"}, {"last_miss_cause"}, {"last_miss_at"}});
+  Table table({{"as_of"},
+               {"state"},
+               {"person_handle"},
+               {"person_name"},
+               {"group"},
+               {"policy_version"},
+               {"platform"},
+               {"device_name"},
+               {"serial"},
+               {"age_seconds"},
+               {"rpo_seconds"},
+               {"last_capture_at"},
+               {"last_miss_cause"},
+               {"last_miss_at"}});
   const auto time = [](bool is_set, const google::protobuf::Timestamp& value) {
     return is_set ? absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", ToTime(value), absl::UTCTimeZone())
                   : std::string();
   };
   const auto text = [](const std::string& value) { return value == "-" ? std::string() : value; };
   for (const v1::ComplianceRow& row : report.rows()) {
-    table.AddRow({time(report.has_as_of(), report.as_of()), text(EnumText(row.state())),
-                  row.person_handle(), row.person_name(), row.group(),
-                  fmt::format("{}", row.policy_version()), text(EnumText(row.platform())),
-                  row.device_name(), row.serial(),
-                  row.has_age() ? fmt::format("{}", row.age().seconds()) : "",
-                  row.has_rpo() ? fmt::format("{}", row.rpo().seconds()) : "",
-                  time(row.has_last_capture_at(), row.last_capture_at()),
-                  text(EnumText(row.last_miss_cause())),
-                  time(row.has_last_miss_at(), row.last_miss_at())});
+    table.AddRow(
+        {time(report.has_as_of(), report.as_of()), text(EnumText(row.state())), row.person_handle(),
+         row.person_name(), row.group(), fmt::format("{}", row.policy_version()),
+         text(EnumText(row.platform())), row.device_name(), row.serial(),
+         row.has_age() ? fmt::format("{}", row.age().seconds()) : "",
+         row.has_rpo() ? fmt::format("{}", row.rpo().seconds()) : "",
+         time(row.has_last_capture_at(), row.last_capture_at()),
+         text(EnumText(row.last_miss_cause())), time(row.has_last_miss_at(), row.last_miss_at())});
   }
   return table;
 }
@@ -105,8 +112,8 @@ void PrintHeader(Output& output, const v1::GetComplianceReportResponse& report,
                                    report.never_backed_up() + report.people_without_device();
   // Never rounded up to a hundred that is not there.
   const double percent = static_cast<double>(static_cast<int>(report.share() * 1000)) / 10;
-  output.PrintLine(fmt::format("Compliant     {:.1f} % ({} of {})", percent, report.compliant(),
-                               population));
+  output.PrintLine(
+      fmt::format("Compliant     {:.1f} % ({} of {})", percent, report.compliant(), population));
   output.PrintLine(fmt::format(
       "Not           {} overdue, {} never backed up, {} without a device; {} unassigned (not "
       "counted)",

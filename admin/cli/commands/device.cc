@@ -60,8 +60,8 @@ void PrintDevice(Invocation& run, const v1::Device& device) {
                                                    AgeText(device.last_snapshot_at(), run.now()))});
   table.AddRow({"snapshots", fmt::format("{}", device.snapshot_count())});
   if (device.last_cause() != v1::CAUSE_UNSPECIFIED) {
-    table.AddRow({"last miss", fmt::format("{}: {}", EnumText(device.last_cause()),
-                                           device.last_message())});
+    table.AddRow(
+        {"last miss", fmt::format("{}: {}", EnumText(device.last_cause()), device.last_message())});
   }
   table.AddRow({"first seen", TimeText(device.first_seen_at())});
   table.AddRow({"last seen", AgeText(device.last_seen_at(), run.now())});

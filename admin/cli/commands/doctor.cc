@@ -129,8 +129,7 @@ class Examination {
     const bool full = status.store_free_bytes() <= status.store_reserve_bytes();
     Add("store", full ? cli::v1::CHECK_RESULT_FAILED : cli::v1::CHECK_RESULT_OK,
         fmt::format("{} free of {}, reserve {}", BytesText(status.store_free_bytes()),
-                    BytesText(status.store_total_bytes()),
-                    BytesText(status.store_reserve_bytes())),
+                    BytesText(status.store_total_bytes()), BytesText(status.store_reserve_bytes())),
         full ? "new backups are refused: add space, or see `mooring repository prune --plan`" : "");
   }
 
@@ -161,10 +160,10 @@ absl::StatusOr<ExitCode> Doctor(Invocation& run) {
 }  // namespace
 
 void AddDoctorCommands(CommandTree& tree) {
-  tree.AddVerb(tree.app(),
-               {"doctor", "Check the way to the server and what it says of itself",
-                "mooring doctor"},
-               Doctor);
+  tree.AddVerb(
+      tree.app(),
+      {"doctor", "Check the way to the server and what it says of itself", "mooring doctor"},
+      Doctor);
 }
 
 }  // namespace mooring::admin

@@ -65,8 +65,8 @@ absl::StatusOr<ExitCode> Login(Invocation& run, const LoginOptions& options) {
   // Nothing is stored that the server does not accept.
   MOORING_ASSIGN_OR_RETURN(auto channel, env.channels(config));
   Connection connection(std::move(channel), config.server(), config.token(), env.clock, env.stop);
-  MOORING_ASSIGN_OR_RETURN(
-      const auto who, connection.Call(&v1::AccessService::Stub::WhoAmI, v1::WhoAmIRequest()));
+  MOORING_ASSIGN_OR_RETURN(const auto who,
+                           connection.Call(&v1::AccessService::Stub::WhoAmI, v1::WhoAmIRequest()));
   MOORING_ASSIGN_OR_RETURN(const std::string path, LoginFilePath(env));
   MOORING_RETURN_IF_ERROR(Annotate(StoreLogin(env, path, config), "store the login in " + path));
 

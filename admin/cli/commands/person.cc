@@ -51,8 +51,12 @@ absl::StatusOr<ExitCode> List(Invocation& run) {
     run.output().Print(response);
     return ExitCode::kOk;
   }
-  Table table({{"HANDLE"}, {"NAME", false, true}, {"EMAIL", false, true}, {"GROUP"},
-               {"DEVICES", true}, {"CREATED"}});
+  Table table({{"HANDLE"},
+               {"NAME", false, true},
+               {"EMAIL", false, true},
+               {"GROUP"},
+               {"DEVICES", true},
+               {"CREATED"}});
   for (const v1::Person& person : response.people()) {
     table.AddRow({person.handle(), person.name(), person.email(), person.group(),
                   fmt::format("{}", person.device_count()),
@@ -79,14 +83,13 @@ absl::StatusOr<ExitCode> Get(Invocation& run, const std::string& handle) {
 void AddPersonCommands(CommandTree& tree) {
   CLI::App& person = tree.AddNoun("person", "The people whose phones are backed up");
   auto request = std::make_shared<v1::CreatePersonRequest>();
-  CLI::App& create = tree.AddVerb(
-      person,
-      {"create", "Add a person",
-       "mooring person create --handle iris --name 'Iris Meyer' --group staff"},
-      [request](Invocation& run) { return Create(run, *request); });
+  CLI::App& create =
+      tree.AddVerb(person,
+                   {"create", "Add a person",
+                    "mooring person create --handle iris --name 'Iris Meyer' --group staff"},
+                   [request](Invocation& run) { return Create(run, *request); });
   create
-      .add_option("--handle", *request->mutable_handle(),
-                  "unique: a login or an employee number")
+      .add_option("--handle", *request->mutable_handle(), "unique: a login or an employee number")
       ->required();
   create.add_option("--name", *request->mutable_name(), "full name");
   create.add_option("--email", *request->mutable_email(), "mail address");

@@ -53,8 +53,7 @@ absl::StatusOr<ExitCode> Apply(Invocation& run, const PolicyOptions& options) {
       response.unchanged()
           ? fmt::format("Policy {} is unchanged at version {}.", stored.policy().group(),
                         stored.version())
-          : fmt::format("Policy {} is now version {}.", stored.policy().group(),
-                        stored.version()));
+          : fmt::format("Policy {} is now version {}.", stored.policy().group(), stored.version()));
   return ExitCode::kOk;
 }
 

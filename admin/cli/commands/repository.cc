@@ -73,10 +73,9 @@ absl::StatusOr<ExitCode> Prune(Invocation& run, const PruneOptions& options) {
     return ExitCode::kOk;
   }
   PrintMarks(run, response);
-  run.output().PrintLine(fmt::format("{} {}, {} {}.", response.kept(),
-                                     response.applied() ? "kept" : "would be kept",
-                                     response.dropped(),
-                                     response.applied() ? "dropped" : "would be dropped"));
+  run.output().PrintLine(
+      fmt::format("{} {}, {} {}.", response.kept(), response.applied() ? "kept" : "would be kept",
+                  response.dropped(), response.applied() ? "dropped" : "would be dropped"));
   return ExitCode::kOk;
 }
 
@@ -85,10 +84,10 @@ absl::StatusOr<ExitCode> Prune(Invocation& run, const PruneOptions& options) {
 void AddRepositoryCommands(CommandTree& tree) {
   CLI::App& repository = tree.AddNoun("repository", "The store as a whole");
   auto options = std::make_shared<PruneOptions>();
-  CLI::App& prune = tree.AddVerb(
-      repository,
-      {"prune", "Drop the snapshots that no retention rule keeps", "mooring repository prune --plan"},
-      [options](Invocation& run) { return Prune(run, *options); });
+  CLI::App& prune = tree.AddVerb(repository,
+                                 {"prune", "Drop the snapshots that no retention rule keeps",
+                                  "mooring repository prune --plan"},
+                                 [options](Invocation& run) { return Prune(run, *options); });
   prune.add_flag("--plan", options->plan, "change nothing; say what would happen and why");
   prune.add_flag("--yes", options->yes, "do not ask");
   prune.add_option("--device", options->device, "only this device: UDID, serial number or id");

@@ -75,8 +75,7 @@ absl::StatusOr<ExitCode> List(Invocation& run, const RequestOptions& options) {
   for (const v1::Request& one : response.requests()) {
     table.AddRow({ShortId(one.id()), EnumText(one.kind()), StateOf(one), one.requested_by(),
                   AgeText(one.requested_at(), run.now()),
-                  one.decided_by().empty() ? "-" : one.decided_by(), one.summary(),
-                  one.reason()});
+                  one.decided_by().empty() ? "-" : one.decided_by(), one.summary(), one.reason()});
   }
   run.output().Print(table);
   return ExitCode::kOk;
@@ -85,8 +84,7 @@ absl::StatusOr<ExitCode> List(Invocation& run, const RequestOptions& options) {
 absl::StatusOr<ExitCode> Approve(Invocation& run, const RequestOptions& options) {
   MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
   v1::ApproveRequestRequest request;
-  MOORING_ASSIGN_OR_RETURN(*request.mutable_request_id(),
-                           ResolveRequest(*connection, options.id));
+  MOORING_ASSIGN_OR_RETURN(*request.mutable_request_id(), ResolveRequest(*connection, options.id));
   MOORING_ASSIGN_OR_RETURN(const auto response,
                            connection->Call(&v1::AccessService::Stub::ApproveRequest, request));
   PrintRequest(run, response.request());
@@ -96,8 +94,7 @@ absl::StatusOr<ExitCode> Approve(Invocation& run, const RequestOptions& options)
 absl::StatusOr<ExitCode> Deny(Invocation& run, const RequestOptions& options) {
   MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
   v1::DenyRequestRequest request;
-  MOORING_ASSIGN_OR_RETURN(*request.mutable_request_id(),
-                           ResolveRequest(*connection, options.id));
+  MOORING_ASSIGN_OR_RETURN(*request.mutable_request_id(), ResolveRequest(*connection, options.id));
   request.set_reason(options.reason);
   MOORING_ASSIGN_OR_RETURN(const auto response,
                            connection->Call(&v1::AccessService::Stub::DenyRequest, request));
@@ -110,21 +107,21 @@ absl::StatusOr<ExitCode> Deny(Invocation& run, const RequestOptions& options) {
 void AddRequestCommands(CommandTree& tree) {
   CLI::App& request = tree.AddNoun("request", "What waits for another person's approval");
   auto list = std::make_shared<RequestOptions>();
-  const std::map<std::string, v1::RequestState> states = {
-      {"pending", v1::REQUEST_STATE_PENDING},
-      {"approved", v1::REQUEST_STATE_APPROVED},
-      {"denied", v1::REQUEST_STATE_DENIED},
-      {"expired", v1::REQUEST_STATE_EXPIRED}};
+  const std::map<std::string, v1::RequestState> states = {{"pending", v1::REQUEST_STATE_PENDING},
+                                                          {"approved", v1::REQUEST_STATE_APPROVED},
+                                                          {"denied", v1::REQUEST_STATE_DENIED},
+                                                          {"expired", v1::REQUEST_STATE_EXPIRED}};
   tree.AddVerb(request, {"list", "Requests", "mooring request list --state pending"},
                [list](Invocation& run) { return List(run, *list); })
       .add_option("--state", list->state, "pending, approved, denied or expired")
       ->transform(CLI::CheckedTransformer(states, CLI::ignore_case));
 
   auto approve = std::make_shared<RequestOptions>();
-  tree.AddVerb(request,
-               {"approve", "Let it happen; not one's own request, unless the server is single-admin",
-                "mooring request approve 3f9a1c"},
-               [approve](Invocation& run) { return Approve(run, *approve); })
+  tree.AddVerb(
+          request,
+          {"approve", "Let it happen; not one's own request, unless the server is single-admin",
+           "mooring request approve 3f9a1c"},
+          [approve](Invocation& run) { return Approve(run, *approve); })
       .add_option("ID", approve->id, "id of the request")
       ->required();
 

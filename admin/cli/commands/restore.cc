@@ -55,8 +55,7 @@ ExitCode CodeOf(const v1::Restore& restore) {
 
 bool IsOver(const v1::Restore& restore) {
   return restore.state() == v1::RESTORE_STATE_SUCCEEDED ||
-         restore.state() == v1::RESTORE_STATE_FAILED ||
-         restore.state() == v1::RESTORE_STATE_DENIED;
+         restore.state() == v1::RESTORE_STATE_FAILED || restore.state() == v1::RESTORE_STATE_DENIED;
 }
 
 absl::StatusOr<v1::GetRestoreResponse> Fetch(Connection& connection, const std::string& id) {
@@ -87,16 +86,16 @@ void PrintRestore(Invocation& run, const v1::GetRestoreResponse& response) {
   }
   if (IsOver(restore)) {
     table.AddRow({"finished", AgeText(restore.finished_at(), run.now())});
-    table.AddRow({"written", fmt::format("{} files, {}", restore.file_count(),
-                                         BytesText(restore.bytes()))});
+    table.AddRow(
+        {"written", fmt::format("{} files, {}", restore.file_count(), BytesText(restore.bytes()))});
   }
   if (restore.cause() != v1::CAUSE_UNSPECIFIED) {
     table.AddRow({"cause", EnumText(restore.cause())});
   }
   if (!restore.message().empty()) table.AddRow({"message", restore.message()});
   if (restore.state() == v1::RESTORE_STATE_WAITING_FOR_APPROVAL) {
-    table.AddRow({"approve with",
-                  "mooring request approve " + ToHex(AsBytes(restore.request_id()))});
+    table.AddRow(
+        {"approve with", "mooring request approve " + ToHex(AsBytes(restore.request_id()))});
   }
   if (!response.grant_code().empty()) {
     table.AddRow({"or at the desk", fmt::format("mooring-agent restore --grant {} --to {}",
@@ -137,8 +136,7 @@ absl::StatusOr<v1::GetRestoreResponse> WaitForRestore(Invocation& run, Connectio
 absl::StatusOr<v1::CreateRestoreRequest> RequestOf(Connection& connection,
                                                    const RestoreOptions& options) {
   v1::CreateRestoreRequest request;
-  MOORING_ASSIGN_OR_RETURN(*request.mutable_from_device(),
-                           ResolveDevice(connection, options.from));
+  MOORING_ASSIGN_OR_RETURN(*request.mutable_from_device(), ResolveDevice(connection, options.from));
   if (options.snapshot != "latest") {
     MOORING_ASSIGN_OR_RETURN(*request.mutable_snapshot_id(),
                              ResolveSnapshot(connection, options.snapshot));
@@ -176,9 +174,8 @@ absl::StatusOr<ExitCode> Start(Invocation& run, const RestoreOptions& options) {
 absl::StatusOr<ExitCode> Status(Invocation& run, const RestoreOptions& options) {
   MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
   MOORING_ASSIGN_OR_RETURN(const std::string id, ResolveRestore(*connection, options.id));
-  MOORING_ASSIGN_OR_RETURN(
-      const auto response,
-      options.wait ? WaitForRestore(run, *connection, id) : Fetch(*connection, id));
+  MOORING_ASSIGN_OR_RETURN(const auto response, options.wait ? WaitForRestore(run, *connection, id)
+                                                             : Fetch(*connection, id));
   PrintRestore(run, response);
   return CodeOf(response.restore());
 }
@@ -192,8 +189,14 @@ absl::StatusOr<ExitCode> List(Invocation& run) {
     run.output().Print(response);
     return ExitCode::kOk;
   }
-  Table table({{"ID"}, {"STATE"}, {"SNAPSHOT"}, {"TO"}, {"ASKED FOR"}, {"FILES", true},
-               {"BYTES", true}, {"MESSAGE", false, true}});
+  Table table({{"ID"},
+               {"STATE"},
+               {"SNAPSHOT"},
+               {"TO"},
+               {"ASKED FOR"},
+               {"FILES", true},
+               {"BYTES", true},
+               {"MESSAGE", false, true}});
   for (const v1::Restore& restore : response.restores()) {
     table.AddRow({ShortId(restore.id()), StateOf(restore), ShortId(restore.snapshot_id()),
                   restore.target_serial(), AgeText(restore.created_at(), run.now()),

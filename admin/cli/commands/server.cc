@@ -14,9 +14,9 @@ namespace {
 
 absl::StatusOr<ExitCode> ShowStatus(Invocation& run) {
   MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
-  MOORING_ASSIGN_OR_RETURN(const auto status,
-                           connection->Call(&v1::FleetService::Stub::GetServerStatus,
-                                            v1::GetServerStatusRequest()));
+  MOORING_ASSIGN_OR_RETURN(
+      const auto status,
+      connection->Call(&v1::FleetService::Stub::GetServerStatus, v1::GetServerStatusRequest()));
   if (run.output().is_structured()) {
     run.output().Print(status);
     return ExitCode::kOk;
@@ -33,8 +33,8 @@ absl::StatusOr<ExitCode> ShowStatus(Invocation& run) {
                                                   : Cell("two people")});
   table.AddRow({"people", fmt::format("{}", status.person_count())});
   table.AddRow({"devices", fmt::format("{}", status.device_count())});
-  table.AddRow({"agents", fmt::format("{}, {} online", status.agent_count(),
-                                      status.agents_online())});
+  table.AddRow(
+      {"agents", fmt::format("{}, {} online", status.agent_count(), status.agents_online())});
   table.AddRow({"snapshots", fmt::format("{}", status.snapshot_count())});
   table.AddRow({"sessions", fmt::format("{} of {} running, {} queued", status.sessions_running(),
                                         status.sessions_max(), status.sessions_queued())});

@@ -105,9 +105,8 @@ absl::StatusOr<ExitCode> List(Invocation& run, const SessionOptions& options) {
 class WatchedSessions {
  public:
   void Update(const v1::Session& session) {
-    const auto found = std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& known) {
-      return known.id() == session.id();
-    });
+    const auto found = std::find_if(sessions_.begin(), sessions_.end(),
+                                    [&](const auto& known) { return known.id() == session.id(); });
     if (found != sessions_.end()) {
       *found = session;
       return;
@@ -164,9 +163,9 @@ absl::StatusOr<ExitCode> Watch(Invocation& run, const SessionOptions& options) {
       run.output().Print(SessionTable(watched.sessions(), run.now()));
       lines_shown = watched.sessions().size() + 1;
     } else {
-      run.output().PrintLine(fmt::format(
-          "{} {} {} {}", ShortId(response.session().id()), response.session().serial(),
-          StateOf(response.session()).text, RemarkOf(response.session())));
+      run.output().PrintLine(
+          fmt::format("{} {} {} {}", ShortId(response.session().id()), response.session().serial(),
+                      StateOf(response.session()).text, RemarkOf(response.session())));
     }
     if (options.until_idle && !watched.any_open()) {
       MOORING_ASSIGN_OR_RETURN(const bool idle, IsIdle(*connection, device));
@@ -183,19 +182,18 @@ absl::StatusOr<ExitCode> Watch(Invocation& run, const SessionOptions& options) {
 void AddSessionCommands(CommandTree& tree) {
   CLI::App& session = tree.AddNoun("session", "Backup runs");
   auto list = std::make_shared<SessionOptions>();
-  CLI::App& list_verb = tree.AddVerb(
-      session, {"list", "Runs, newest first", "mooring session list --limit 20"},
-      [list](Invocation& run) { return List(run, *list); });
+  CLI::App& list_verb =
+      tree.AddVerb(session, {"list", "Runs, newest first", "mooring session list --limit 20"},
+                   [list](Invocation& run) { return List(run, *list); });
   list_verb.add_option("--device", list->device, "UDID, serial number or id");
   list_verb.add_option("--limit", list->limit, "at most so many")
       ->check(CLI::Range(1U, 10'000U))
       ->capture_default_str();
   auto watch = std::make_shared<SessionOptions>();
-  CLI::App& watch_verb =
-      tree.AddVerb(session,
-                   {"watch", "What runs now, as it changes; Ctrl-C ends it",
-                    "mooring session watch --until-idle -o json"},
-                   [watch](Invocation& run) { return Watch(run, *watch); });
+  CLI::App& watch_verb = tree.AddVerb(session,
+                                      {"watch", "What runs now, as it changes; Ctrl-C ends it",
+                                       "mooring session watch --until-idle -o json"},
+                                      [watch](Invocation& run) { return Watch(run, *watch); });
   watch_verb.add_option("--device", watch->device, "UDID, serial number or id");
   watch_verb.add_flag("--until-idle", watch->until_idle, "end when nothing runs any more");
 }
