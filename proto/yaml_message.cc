@@ -36,9 +36,9 @@ struct Node {
   enum class Kind { kNull, kScalar, kSequence, kMap };
   Kind kind = Kind::kNull;
   int line = 1;
-  std::string value;                               // kScalar
-  std::vector<Node> items;                         // kSequence
-  std::vector<std::pair<std::string, Node>> keys;  // kMap, in document order
+  std::string key;          // What a map calls this node.
+  std::string value;        // kScalar
+  std::vector<Node> items;  // kSequence and kMap, in document order.
 };
 
 const char* KindName(Node::Kind kind) {
@@ -132,7 +132,8 @@ class TreeBuilder final : public YAML::EventHandler {
     } else if (!parent.has_key) {
       TakeKey(parent, node);
     } else {
-      parent.node.keys.emplace_back(std::move(parent.key), std::move(node));
+      node.key = std::move(parent.key);
+      parent.node.items.push_back(std::move(node));
       parent.has_key = false;
     }
   }
@@ -141,10 +142,10 @@ class TreeBuilder final : public YAML::EventHandler {
     if (node.kind != Node::Kind::kScalar) {
       throw Refused{node.line, fmt::format("a key is {}", KindName(node.kind))};
     }
-    for (const auto& [key, value] : parent.node.keys) {
-      if (key == node.value) {
+    for (const Node& item : parent.node.items) {
+      if (item.key == node.value) {
         throw Refused{node.line, fmt::format("key \"{}\" was already given in line {}",
-                                             absl::CEscape(key), value.line)};
+                                             absl::CEscape(item.key), item.line)};
       }
     }
     parent.key = node.value;
@@ -239,10 +240,10 @@ class Reader {
       return Wrong(node.line,
                    fmt::format("keys and values are expected here, not {}", KindName(node.kind)));
     }
-    for (const auto& [key, value] : node.keys) {
-      const FieldDescriptor* field = type.FindFieldByName(key);
-      if (field == nullptr) return UnknownKey(type, key, value.line);
-      MOORING_RETURN_IF_ERROR(SetField(*field, value, message));
+    for (const Node& item : node.items) {
+      const FieldDescriptor* field = type.FindFieldByName(item.key);
+      if (field == nullptr) return UnknownKey(type, item.key, item.line);
+      MOORING_RETURN_IF_ERROR(SetField(*field, item, message));
     }
     return absl::OkStatus();
   }

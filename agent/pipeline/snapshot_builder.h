@@ -28,6 +28,10 @@ namespace mooring::agent {
 struct FileFacts {
   std::int64_t modified_unix_ns = 0;
   std::uint32_t mode = 0;
+  // This session will Open the file again, or a later one will as its base. Its
+  // chunks are its own and are sent even where the server has them: a session
+  // may read only its base and what it sent itself.
+  bool will_be_read = false;
 };
 
 // Which deduplication domain a file's chunks belong to.

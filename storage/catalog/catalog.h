@@ -6,11 +6,15 @@
 
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <absl/functional/function_ref.h>
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include "storage/base/op_context.h"
 
@@ -19,6 +23,7 @@ namespace mooring::storage {
 class AccountStore;
 class AgentStore;
 class ChunkIndex;
+class ComplianceQuery;
 class DeviceStore;
 class InvitationStore;
 class KeyStore;
@@ -36,6 +41,11 @@ struct AuditRecord {
   std::string action;   // "device.assign", "snapshot.commit", ...
   std::string subject;  // Id of what was changed, or its natural name.
   std::string detail_json = "{}";
+};
+
+struct NumberedAuditRecord {
+  std::int64_t no = 0;
+  AuditRecord record;
 };
 
 // Thread-bound; lives for one Catalog::Run.
@@ -56,8 +66,12 @@ class Transaction {
   virtual PackStore& packs() = 0;
   virtual ChunkIndex& chunks() = 0;
   virtual SnapshotStore& snapshots() = 0;
+  virtual ComplianceQuery& compliance() = 0;
 
   virtual absl::Status Audit(const AuditRecord& record) = 0;
+  // At most `limit` records with a number above `after`, in order.
+  virtual absl::StatusOr<std::vector<NumberedAuditRecord>> AuditSince(std::int64_t after,
+                                                                      int limit) = 0;
 
   // The repository-wide advisory lock of the garbage-collection protocol, held
   // to the end of the transaction. A statement of its own and the first of its
@@ -65,6 +79,10 @@ class Transaction {
   virtual absl::Status LockRepositoryShared() = 0;
   virtual absl::Status LockRepositoryExclusive() = 0;
 };
+
+// kUnknown with v1::ErrorDetail.in_doubt: a COMMIT whose outcome is not known.
+absl::Status InDoubtError(std::string_view message);
+bool IsInDoubt(const absl::Status& status);
 
 // Thread-safe.
 class Catalog {
@@ -75,8 +93,8 @@ class Catalog {
   // OK. `body` may run more than once (kAborted inside is retried, bounded), so
   // it must have no effect outside the transaction.
   //
-  // kUnavailable: no database; nothing was done. kUnknown: the outcome of the
-  // COMMIT is in doubt; ask by idempotency key. Otherwise what `body` returned.
+  // kUnavailable: no database; nothing was done. IsInDoubt: the outcome of the
+  // COMMIT is not known; ask by idempotency key. Otherwise what `body` returned.
   virtual absl::Status Run(const OpContext& ctx,
                            absl::FunctionRef<absl::Status(Transaction&)> body) = 0;
 };
