@@ -62,20 +62,23 @@ std::uint64_t Roll(std::uint64_t fingerprint, std::byte next, const GearTable& g
   return (fingerprint << 1) + gear[std::to_integer<std::size_t>(next)];
 }
 
-// Where in [from, to) to cut after a byte whose fingerprint the PRF accepts.
-// `fingerprint` is that of the bytes before `from`, and is left at the end.
-std::optional<std::size_t> Scan(ByteView data, std::size_t from, std::size_t to,
-                                std::uint64_t accept_mask, const GearTable& gear, const CutPrf& prf,
-                                std::uint64_t& fingerprint) {
+// How many bytes of `data` to cut off, the cut falling after a byte whose
+// fingerprint the PRF accepts. `fingerprint` is that of the bytes before, and is
+// left at the end.
+std::optional<std::size_t> Scan(ByteView data, std::uint64_t accept_mask, const GearTable& gear,
+                                const CutPrf& prf, std::uint64_t& fingerprint) {
   std::uint64_t current = fingerprint;
   // Runs of one byte repeat one fingerprint; asking once is enough.
   std::uint64_t refused = ~std::uint64_t{0};
-  for (std::size_t i = from; i < to; ++i) {
-    current = Roll(current, data[i], gear);
-    if ((current & kCandidateMask) == 0 && current != refused) [[unlikely]] {
-      if ((prf.Of(current) & accept_mask) == 0) return i + 1;
-      refused = current;
+  for (const std::byte& next : data) {
+    current = Roll(current, next, gear);
+    if ((current & kCandidateMask) != 0) [[likely]]
+      continue;
+    if (current == refused) continue;
+    if ((prf.Of(current) & accept_mask) == 0) {
+      return static_cast<std::size_t>(&next - data.data()) + 1;
     }
+    refused = current;
   }
   fingerprint = current;
   return std::nullopt;
@@ -114,16 +117,21 @@ std::size_t Chunker::NextCut(ByteView data, bool is_end) const {
   MOORING_CHECK(is_end || data.size() >= kChunkBytesMax);
   if (data.size() <= kChunkBytesMin) return data.size();
   const std::size_t limit = std::min(data.size(), kChunkBytesMax);
-  std::uint64_t fingerprint = 0;
   // A cut falls after byte `kChunkBytesMin - 1` at the earliest.
   const std::size_t first = kChunkBytesMin - 1;
-  for (std::size_t i = first - (kWindowBytes - 1); i < first; ++i) {
-    fingerprint = Roll(fingerprint, data[i], keys_->gear);
+  std::uint64_t fingerprint = 0;
+  for (const std::byte before : data.subspan(first - (kWindowBytes - 1), kWindowBytes - 1)) {
+    fingerprint = Roll(fingerprint, before, keys_->gear);
   }
   const std::size_t turn = std::min(limit, kNormalBytes);
-  std::optional<std::size_t> cut =
-      Scan(data, first, turn, kStrictMask, keys_->gear, keys_->prf, fingerprint);
-  if (!cut) cut = Scan(data, turn, limit, kLooseMask, keys_->gear, keys_->prf, fingerprint);
+  const auto scan = [&](std::size_t from, std::size_t to, std::uint64_t accept_mask) {
+    std::optional<std::size_t> cut =
+        Scan(data.subspan(from, to - from), accept_mask, keys_->gear, keys_->prf, fingerprint);
+    if (cut) *cut += from;
+    return cut;
+  };
+  std::optional<std::size_t> cut = scan(first, turn, kStrictMask);
+  if (!cut) cut = scan(turn, limit, kLooseMask);
   return cut.value_or(limit);
 }
 

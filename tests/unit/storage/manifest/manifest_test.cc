@@ -137,7 +137,8 @@ TEST_F(SegmentTest, AFileOfVeryManyExtentsFitsOneSegment) {
 TEST_F(SegmentTest, NoChangedByteCrashesTheDecoder) {
   std::vector<DomainId> domains;
   const Bytes good = Encode(overlay_, domains)[3].content;
-  for (std::size_t at = 0; at < good.size(); ++at) {
+  // Every byte of the first kilobyte, then every 29th.
+  for (std::size_t at = 0; at < good.size(); at += at < 1024 ? 1 : 29) {
     Bytes bad = good;
     bad[at] ^= static_cast<std::byte>(1U << (at % 8));
     const auto entries = DecodeSegment(bad, domains);
