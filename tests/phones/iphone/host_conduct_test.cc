@@ -101,7 +101,9 @@ TEST_P(MistakeTest, IsNoticed) {
   }
   const absl::StatusOr<std::uint64_t> code = Converse(GetParam().mistake);
   ASSERT_EQ(code.ok(), GetParam().code.has_value()) << code.status();
-  if (code.ok()) EXPECT_EQ(*code, *GetParam().code);
+  if (code.ok()) {
+    EXPECT_EQ(*code, *GetParam().code);
+  }
   EXPECT_THAT(phone_->violations(), Contains(HasSubstr(GetParam().violation)));
 }
 

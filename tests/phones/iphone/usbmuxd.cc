@@ -2,9 +2,6 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -53,11 +50,12 @@ bool IsUdid(std::string_view text) {
 
 }  // namespace
 
-UsbmuxServer::UsbmuxServer(Options options) : options_(std::move(options)) {}
+UsbmuxServer::UsbmuxServer(Options options, UnixListener listener)
+    : options_(std::move(options)), listener_(std::move(listener)) {}
 
 absl::StatusOr<std::unique_ptr<UsbmuxServer>> UsbmuxServer::Start(Options options) {
-  std::unique_ptr<UsbmuxServer> server(new UsbmuxServer(std::move(options)));
-  MOORING_RETURN_IF_ERROR(server->Listen());
+  MOORING_ASSIGN_OR_RETURN(UnixListener listener, UnixListener::Make(options.socket_path));
+  std::unique_ptr<UsbmuxServer> server(new UsbmuxServer(std::move(options), std::move(listener)));
   server->acceptor_ =
       std::jthread([raw = server.get()](std::stop_token stop) { raw->Accept(std::move(stop)); });
   return server;
@@ -81,35 +79,11 @@ UsbmuxServer::~UsbmuxServer() {
     connections.swap(connections_);
   }
   connections.clear();  // Joins.
-  if (listener_ >= 0) {
-    close(listener_);
-    unlink(options_.socket_path.c_str());
-  }
-}
-
-absl::Status UsbmuxServer::Listen() {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (options_.socket_path.size() >= sizeof(address.sun_path)) {
-    return absl::InvalidArgumentError(
-        fmt::format("socket path {} is longer than a UNIX socket allows", options_.socket_path));
-  }
-  options_.socket_path.copy(address.sun_path, options_.socket_path.size());
-  listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  unlink(options_.socket_path.c_str());
-  if (listener_ < 0 ||
-      bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
-      listen(listener_, 128) != 0) {
-    return absl::UnavailableError(fmt::format("cannot listen on {}", options_.socket_path));
-  }
-  return absl::OkStatus();
 }
 
 void UsbmuxServer::Accept(std::stop_token stop) {
   while (!stop.stop_requested()) {
-    pollfd poller{listener_, POLLIN, 0};
-    if (poll(&poller, 1, 50) <= 0) continue;
-    const int socket = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    const int socket = listener_.Accept();
     if (socket < 0) continue;
     std::list<Connection> done;
     MutexLock lock(mutex_);

@@ -23,6 +23,7 @@
 #include "tests/phones/iphone/channel.h"
 #include "tests/phones/iphone/phone.h"
 #include "tests/phones/iphone/plist.h"
+#include "tests/phones/iphone/unix_listener.h"
 
 namespace mooring::testing {
 
@@ -56,8 +57,7 @@ class UsbmuxServer {
     Plist body;
   };
 
-  explicit UsbmuxServer(Options options);
-  absl::Status Listen();
+  UsbmuxServer(Options options, UnixListener listener);
   void Accept(std::stop_token stop);
   void Serve(Channel& channel);
   absl::StatusOr<Request> Receive(Channel& channel);
@@ -72,7 +72,7 @@ class UsbmuxServer {
   void Violation(std::string what);
 
   const Options options_;
-  int listener_ = -1;
+  const UnixListener listener_;
   Mutex mutex_;
   std::uint64_t last_device_id_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<std::uint64_t, std::shared_ptr<Phone>> attached_ ABSL_GUARDED_BY(mutex_);
