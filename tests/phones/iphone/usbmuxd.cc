@@ -9,11 +9,16 @@
 #include <fmt/format.h>
 
 #include "storage/base/file.h"
+#include "storage/base/ids.h"
 #include "storage/base/status.h"
+#include "tests/phones/iphone/preflight.h"
 #include "tests/phones/iphone/services.h"
 
 namespace mooring::testing {
 namespace {
+
+using HostId = Id<struct HostIdTag, 16>;
+using EscrowBag = Id<struct EscrowBagTag, 32>;
 
 constexpr std::size_t kHeaderBytes = 16;
 constexpr std::uint32_t kMessageBytesMax = 4 << 20;
@@ -246,38 +251,72 @@ absl::Status UsbmuxServer::AnswerPairRecord(Channel& channel, const Request& req
     Violation("usbmuxd: pair record without a proper PairRecordID");
     return ReplyResult(channel, request.tag, kBadCommand);
   }
-  FileSystem& files = RealFileSystem();
-  const std::string path = RecordPath(options_.state_dir, udid);
   MutexLock lock(mutex_);
   if (type == "ReadPairRecord") {
-    if (!pair_records_.contains(udid) && !options_.state_dir.empty()) {
-      const absl::StatusOr<Bytes> stored = files.Read(path, kMessageBytesMax);
-      if (stored.ok()) pair_records_[udid] = ToString(*stored);
-    }
-    const auto record = pair_records_.find(udid);
-    if (record == pair_records_.end()) return ReplyResult(channel, request.tag, kBadDevice);
-    return Reply(channel, request.tag,
-                 Plist::Dict().Set("PairRecordData", Plist::Data(record->second)));
+    const std::optional<std::string> record = FindRecord(udid);
+    if (!record) return ReplyResult(channel, request.tag, kBadDevice);
+    return Reply(channel, request.tag, Plist::Dict().Set("PairRecordData", Plist::Data(*record)));
   }
   if (type == "DeletePairRecord") {
     pair_records_.erase(udid);
-    if (!options_.state_dir.empty()) (void)files.Remove(path);
+    if (!options_.state_dir.empty()) {
+      MOORING_RETURN_IF_ERROR(RealFileSystem().Remove(RecordPath(options_.state_dir, udid)));
+    }
     return ReplyResult(channel, request.tag, kOk);
   }
   const std::optional<std::string> data = request.body.Find("PairRecordData").AsData();
   if (!data || !Plist::Parse(*data).ok()) {
     return ReplyResult(channel, request.tag, kBadCommand);
   }
-  pair_records_[udid] = *data;
-  if (!options_.state_dir.empty()) {
-    MOORING_RETURN_IF_ERROR(WriteFileDurably(files, path, AsBytes(*data)));
-  }
   MOORING_RETURN_IF_ERROR(ReplyResult(channel, request.tag, kOk));
+  return StoreRecord(udid, *data);
+}
+
+std::optional<std::string> UsbmuxServer::FindRecord(const std::string& udid) {
+  if (!pair_records_.contains(udid) && !options_.state_dir.empty()) {
+    const absl::StatusOr<Bytes> stored =
+        RealFileSystem().Read(RecordPath(options_.state_dir, udid), kMessageBytesMax);
+    if (stored.ok()) pair_records_[udid] = ToString(*stored);
+  }
+  const auto record = pair_records_.find(udid);
+  if (record == pair_records_.end()) return std::nullopt;
+  return record->second;
+}
+
+absl::Status UsbmuxServer::StoreRecord(const std::string& udid, const std::string& record) {
+  pair_records_[udid] = record;
+  if (!options_.state_dir.empty()) {
+    MOORING_RETURN_IF_ERROR(
+        WriteFileDurably(RealFileSystem(), RecordPath(options_.state_dir, udid), AsBytes(record)));
+  }
   for (const auto& [id, phone] : attached_) {
     if (phone->identity().udid != udid) continue;
     Broadcast(Plist::Dict().Set("MessageType", "Paired").Set("DeviceID", Plist::Integer(id)));
   }
   return absl::OkStatus();
+}
+
+void UsbmuxServer::Preflight(Phone& phone) {
+  const std::string& udid = phone.identity().udid;
+  std::optional<std::string> record;
+  {
+    MutexLock lock(mutex_);
+    record = FindRecord(udid);
+  }
+  if (record) {
+    const absl::StatusOr<Plist> known = Plist::Parse(*record);
+    if (known.ok() && phone.FindHost(known->StringOr("HostID", ""))) return;
+  }
+  const absl::StatusOr<PhoneKey> key = phone.Key();
+  if (!key.ok()) return;
+  absl::StatusOr<HostPairing> pairing = MakeHostPairing(
+      *key, options_.buid, HostId::Make(phone.random()).hex(), phone.identity().wifi_address);
+  if (!pairing.ok()) return;
+  pairing->trust.escrow_bag = EscrowBag::Make(phone.random()).bytes();
+  pairing->record.Set("EscrowBag", Plist::Data(pairing->trust.escrow_bag));
+  if (!phone.TryPair(pairing->trust).ok()) return;  // The dialog is up, or was refused.
+  MutexLock lock(mutex_);
+  (void)StoreRecord(udid, pairing->record.Xml());
 }
 
 void UsbmuxServer::Broadcast(const Plist& event) {

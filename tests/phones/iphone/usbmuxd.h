@@ -12,6 +12,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -44,6 +45,11 @@ class UsbmuxServer {
   void Detach(const std::string& udid);
   bool IsAttached(const std::string& udid);
 
+  // Pairs as the genuine usbmuxd does at every attachment: raises the Trust dialog
+  // if the phone does not know this host; once trusted keeps the record and tells
+  // listeners (Paired). Call it again when the dialog was answered.
+  void Preflight(Phone& phone);
+
   std::vector<std::string> violations();
 
  private:
@@ -68,6 +74,11 @@ class UsbmuxServer {
   void Subscribe(Channel& channel, std::uint32_t tag);
   void Connect(Channel& channel, const Request& request);
   absl::Status AnswerPairRecord(Channel& channel, const Request& request, const std::string& type);
+  std::optional<std::string> FindRecord(const std::string& udid)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Keeps the record and tells listeners.
+  absl::Status StoreRecord(const std::string& udid, const std::string& record)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Broadcast(const Plist& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Violation(std::string what);
 
