@@ -32,12 +32,18 @@ function(mooring_executable name)
   target_link_libraries(${name} PRIVATE mooring_flags)
 endfunction()
 
+# Builds every test with the label unit.
+add_custom_target(unit_tests)
+
 # LABEL groups tests for ctest -L: unit, contract, integration, phones, e2e.
 function(mooring_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;LIBRARIES" ${ARGN})
   mooring_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
+  if(ARG_LABEL STREQUAL unit)
+    add_dependencies(unit_tests ${name})
+  endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()

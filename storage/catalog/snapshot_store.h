@@ -1,0 +1,93 @@
+// Snapshots: completed, restorable states of devices.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include "mooring/v1/backup.pb.h"
+#include "mooring/v1/common.pb.h"
+#include "storage/base/bytes.h"
+#include "storage/base/ids.h"
+#include "storage/catalog/row_lock.h"
+
+namespace mooring::storage {
+
+struct SnapshotRecord {
+  SnapshotId id;
+  DeviceId device;
+  PersonId person;
+  std::uint32_t lineage = 1;
+  std::uint64_t sequence = 0;
+  SessionId session;
+  std::optional<SnapshotId> parent;
+  absl::Time created_at;
+  absl::Time captured_at;  // Newest completed capture.
+  std::uint64_t file_count = 0;
+  std::uint64_t logical_bytes = 0;
+  std::uint64_t read_bytes = 0;
+  std::uint64_t new_bytes = 0;
+  std::uint64_t referenced_bytes = 0;
+  std::uint64_t chunk_count = 0;
+  Bytes root_hash;  // SHA-256 of the sealed root.
+  std::vector<v1::Capture> captures;
+  v1::DeviceFacts device_facts;
+  std::optional<absl::Time> deleted_at;
+  std::optional<absl::Time> verified_at;
+  std::uint64_t damaged_chunks = 0;
+};
+
+// The long columns, read apart from the record.
+struct SnapshotContent {
+  Bytes root;                     // Sealed manifest root.
+  Bytes refs;                     // Portable 64-bit roaring bitmap of chunk numbers.
+  std::vector<ChunkId> base_ids;  // What a later session may read as its base.
+};
+
+struct SnapshotView {
+  SnapshotRecord snapshot;
+  std::string serial;
+  std::string device_name;
+  std::string person_handle;
+};
+
+struct SnapshotFilter {
+  std::optional<DeviceId> device;
+  std::optional<std::uint32_t> lineage;
+  bool with_deleted = false;
+};
+
+struct SnapshotTotals {
+  std::uint64_t count = 0;          // Not deleted.
+  std::uint64_t logical_bytes = 0;  // Of those.
+};
+
+class SnapshotStore {
+ public:
+  virtual ~SnapshotStore() = default;
+
+  // kAlreadyExists: the id, the session, or the device's sequence number has one.
+  virtual absl::Status Create(const SnapshotRecord& record, const SnapshotContent& content) = 0;
+  virtual absl::StatusOr<std::optional<SnapshotView>> Get(const SnapshotId& id,
+                                                          RowLock lock = RowLock::kNone) = 0;
+  virtual absl::StatusOr<std::optional<SnapshotContent>> GetContent(const SnapshotId& id) = 0;
+  // Newest first.
+  virtual absl::StatusOr<std::vector<SnapshotView>> List(const SnapshotFilter& filter) = 0;
+  // The newest of this device and lineage that is not deleted.
+  virtual absl::StatusOr<std::optional<SnapshotRecord>> FindNewest(const DeviceId& device,
+                                                                   std::uint32_t lineage) = 0;
+  virtual absl::StatusOr<SnapshotTotals> Totals() = 0;
+
+  // kFailedPrecondition: it is deleted already. kNotFound: no such snapshot.
+  virtual absl::Status MarkDeleted(const SnapshotId& id, absl::Time at) = 0;
+  virtual absl::Status MarkVerified(const SnapshotId& id, std::uint64_t damaged_chunks,
+                                    absl::Time at) = 0;
+};
+
+}  // namespace mooring::storage
