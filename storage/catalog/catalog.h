@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <absl/functional/function_ref.h>
@@ -79,6 +80,10 @@ class Transaction {
   virtual absl::Status LockRepositoryExclusive() = 0;
 };
 
+// kUnknown with v1::ErrorDetail.in_doubt: a COMMIT whose outcome is not known.
+absl::Status InDoubtError(std::string_view message);
+bool IsInDoubt(const absl::Status& status);
+
 // Thread-safe.
 class Catalog {
  public:
@@ -88,8 +93,8 @@ class Catalog {
   // OK. `body` may run more than once (kAborted inside is retried, bounded), so
   // it must have no effect outside the transaction.
   //
-  // kUnavailable: no database; nothing was done. kUnknown: the outcome of the
-  // COMMIT is in doubt; ask by idempotency key. Otherwise what `body` returned.
+  // kUnavailable: no database; nothing was done. IsInDoubt: the outcome of the
+  // COMMIT is not known; ask by idempotency key. Otherwise what `body` returned.
   virtual absl::Status Run(const OpContext& ctx,
                            absl::FunctionRef<absl::Status(Transaction&)> body) = 0;
 };

@@ -2,28 +2,30 @@
 
 CREATE TABLE repository (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
-  id bytea NOT NULL,                        -- also in the store's object "repository"
+  id bytea NOT NULL CHECK (octet_length(id) = 16),  -- also in the store's object "repository"
   created_at timestamptz NOT NULL
 );
 
 -- Deduplication scopes. A person's domain, or the organization's (person_id null).
 CREATE TABLE domain (
   no int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  id bytea NOT NULL UNIQUE,
+  id bytea NOT NULL UNIQUE CHECK (octet_length(id) = 16),
   person_id bytea UNIQUE REFERENCES person
 );
+-- One domain of the organization.
+CREATE UNIQUE INDEX domain_organization ON domain ((person_id IS NULL)) WHERE person_id IS NULL;
 
 -- Wrapped keys; each is also an object under keys/.
 CREATE TABLE key_slot (
   purpose int NOT NULL,                     -- storage::KeyPurpose
-  subject bytea NOT NULL,                   -- person id, snapshot id, or 16 zero bytes
+  subject bytea NOT NULL CHECK (octet_length(subject) = 16),  -- person id, snapshot id, or 16 zero bytes
   wrapped bytea NOT NULL,
   created_at timestamptz NOT NULL,
   PRIMARY KEY (purpose, subject)
 );
 
 CREATE TABLE session (
-  id bytea PRIMARY KEY,
+  id bytea PRIMARY KEY CHECK (octet_length(id) = 16),
   idempotency_key bytea NOT NULL UNIQUE,
   device_id bytea NOT NULL REFERENCES device,
   person_id bytea NOT NULL REFERENCES person,
@@ -44,31 +46,37 @@ CREATE TABLE session (
   read_bytes bigint NOT NULL DEFAULT 0,
   new_bytes bigint NOT NULL DEFAULT 0,
   commit_key bytea,                         -- idempotency key of the commit
-  receipt bytea                             -- serialized mooring.v1.Receipt
+  receipt bytea,                            -- serialized mooring.v1.Receipt
+  CHECK ((state = 2) = (receipt IS NOT NULL AND commit_key IS NOT NULL)),
+  CHECK ((state = 1) = (ended_at IS NULL))
 );
 CREATE INDEX session_device ON session (device_id, started_at);
+CREATE INDEX session_started ON session (started_at);
 -- One open session a device.
 CREATE UNIQUE INDEX session_open ON session (device_id) WHERE state = 1;
+CREATE INDEX session_lease ON session (lease_until) WHERE state = 1;
 
 CREATE TABLE pack (
   no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  id bytea NOT NULL UNIQUE,
+  id bytea NOT NULL UNIQUE CHECK (octet_length(id) = 16),
   session_id bytea,
-  state int NOT NULL,                       -- 1 staged, 2 live, 3 doomed
+  state int NOT NULL CHECK (state BETWEEN 1 AND 3),  -- 1 staged, 2 live, 3 doomed
   bytes bigint NOT NULL DEFAULT 0,
   sha256 bytea,
-  created_at timestamptz NOT NULL
+  created_at timestamptz NOT NULL,
+  CHECK (state = 1 OR octet_length(sha256) = 32)
 );
+CREATE INDEX pack_not_live ON pack (state, no) WHERE state <> 2;
 
 -- Numbers are permanent: never reused, never changed by compaction.
 CREATE TABLE chunk (
   no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   domain_no int NOT NULL REFERENCES domain,
-  id bytea NOT NULL,
+  id bytea NOT NULL CHECK (octet_length(id) = 32),
   pack_no bigint NOT NULL REFERENCES pack,
-  pack_offset bigint NOT NULL,
-  bytes int NOT NULL,
-  state smallint NOT NULL,                  -- 1 live, 2 condemned, 3 doomed, 4 lost
+  pack_offset bigint NOT NULL CHECK (pack_offset >= 0),
+  bytes int NOT NULL CHECK (bytes > 0),
+  state smallint NOT NULL CHECK (state BETWEEN 1 AND 4),  -- 1 live, 2 condemned, 3 doomed, 4 lost
   UNIQUE (domain_no, id)
 );
 CREATE INDEX chunk_pack ON chunk (pack_no);
@@ -81,7 +89,7 @@ CREATE TABLE chunk_owner (
 );
 
 CREATE TABLE snapshot (
-  id bytea PRIMARY KEY,
+  id bytea PRIMARY KEY CHECK (octet_length(id) = 16),
   device_id bytea NOT NULL REFERENCES device,
   person_id bytea NOT NULL REFERENCES person,
   lineage int NOT NULL,
@@ -107,4 +115,7 @@ CREATE TABLE snapshot (
   damaged_chunks bigint NOT NULL DEFAULT 0,
   UNIQUE (device_id, sequence)
 );
-CREATE INDEX snapshot_device ON snapshot (device_id, created_at);
+CREATE INDEX snapshot_created ON snapshot (created_at);
+-- The newest of a device, for its base and for the compliance report.
+CREATE INDEX snapshot_live ON snapshot (device_id, lineage, captured_at)
+  INCLUDE (id, created_at) WHERE deleted_at IS NULL;

@@ -42,8 +42,8 @@ PhoneFarm::~PhoneFarm() {
     replugger_.request_stop();
     replugger_.join();
   }
-  // Conversations may ask the farm to pull a cable: they end before anything else goes.
-  usbmuxd_.reset();
+  // usbmuxd_ goes next, and not by reset(), which would clear the pointer first:
+  // conversations may ask the farm to pull a cable until they have ended.
 }
 
 std::string PhoneFarm::AddPhone(std::uint64_t seed, PhoneOptions options) {
