@@ -43,8 +43,7 @@ class CommitRequestTest : public ::testing::Test {
     root.header = header;
     root.body.add_domains(person_.bytes());
     root.body.set_refs_digest(std::string(32, 'd'));
-    const absl::StatusOr<Bytes> sealed =
-        SealRoot(SecretBytes::Make(random_, 32), random_, root);
+    const absl::StatusOr<Bytes> sealed = SealRoot(SecretBytes::Make(random_, 32), random_, root);
     ASSERT_TRUE(sealed.ok()) << sealed.status();
     request_.set_root(ToString(*sealed));
   }
@@ -95,8 +94,10 @@ TEST_F(CommitRequestTest, EveryLieIsNamed) {
       {"refs is empty", [](Request& r) { r.clear_refs(); }},
       {"refs.ids is empty", [](Request& r) { r.mutable_refs(0)->clear_ids(); }},
       {"multiple of 32", [](Request& r) { r.mutable_refs(0)->mutable_ids()->append("x"); }},
-      {"sorted", [](Request& r) { r.mutable_refs(0)->mutable_ids()->append(std::string(32, '0')); }},
-      {"unique", [](Request& r) { r.mutable_refs(0)->mutable_ids()->append(std::string(32, '3')); }},
+      {"sorted",
+       [](Request& r) { r.mutable_refs(0)->mutable_ids()->append(std::string(32, '0')); }},
+      {"unique",
+       [](Request& r) { r.mutable_refs(0)->mutable_ids()->append(std::string(32, '3')); }},
       {"domain_id", [](Request& r) { r.mutable_refs(0)->set_domain_id("short"); }},
       {"domain twice", [](Request& r) { *r.add_refs() = r.refs(0); }},
       {"not the session's",
@@ -124,7 +125,8 @@ TEST_F(CommitRequestTest, EveryLieIsNamed) {
       {"time out of range",
        [](Request& r) { r.mutable_captures(0)->mutable_started_at()->set_nanos(-1); }},
       {"remark", [](Request& r) { r.mutable_captures(0)->add_remarks(std::string(2000, 'r')); }},
-      {"device is too long", [](Request& r) { r.mutable_device()->set_name(std::string(20'000, 'n')); }},
+      {"device is too long",
+       [](Request& r) { r.mutable_device()->set_name(std::string(20'000, 'n')); }},
       {"parent_snapshot_id", [](Request& r) { r.set_parent_snapshot_id("x"); }},
       {"base that the session was given",
        [](Request& r) { r.set_parent_snapshot_id(std::string(16, 'p')); }},

@@ -12,11 +12,13 @@ TEST(StoreRecordsTest, TheRepositoryObjectIsAsDocumented) {
   const RepositoryId id = *RepositoryId::FromHex("00112233445566778899aabbccddeeff");
   const Bytes bytes = EncodeRepositoryObject(id);
   EXPECT_EQ(ToHex(bytes),
-            "4d4f4f525245504f" "01000000" "00000000" "00112233445566778899aabbccddeeff");
+            "4d4f4f525245504f"
+            "01000000"
+            "00000000"
+            "00112233445566778899aabbccddeeff");
   EXPECT_EQ(*DecodeRepositoryObject(bytes), id);
   for (std::size_t length = 0; length < bytes.size(); ++length) {
-    EXPECT_TRUE(
-        absl::IsDataLoss(DecodeRepositoryObject(ByteView(bytes).first(length)).status()));
+    EXPECT_TRUE(absl::IsDataLoss(DecodeRepositoryObject(ByteView(bytes).first(length)).status()));
   }
   Bytes newer = bytes;
   newer[8] = std::byte{2};
@@ -46,7 +48,7 @@ TEST(PlainTextTest, WhatIsNotTextBecomesQuestionMarks) {
   EXPECT_EQ(PlainText("gr\xC3\xBC\xC3\x9F", 100), "gr\xC3\xBC\xC3\x9F");
   EXPECT_EQ(PlainText(std::string_view("a\0b", 3), 100), "a?b");
   EXPECT_EQ(PlainText("a\xFF\xC3", 100), "a??");
-  EXPECT_EQ(PlainText("\xED\xA0\x80", 100), "???");      // A surrogate.
+  EXPECT_EQ(PlainText("\xED\xA0\x80", 100), "???");       // A surrogate.
   EXPECT_EQ(PlainText("\xC0\xAF", 100), "??");            // Overlong.
   EXPECT_EQ(PlainText("\xF4\x90\x80\x80", 100), "????");  // Beyond U+10FFFF.
   EXPECT_EQ(PlainText("ab\xC3\xBC", 3), "ab") << "never cuts a character in two";

@@ -197,13 +197,12 @@ TEST(RetentionTest, AgreesWithTheNaiveJudgeOnRandomHistories) {
       snapshots.back().is_pinned = random.Below(30) == 0;
       snapshots.back().is_held = random.Below(30) == 0;
     }
-    const RetentionRules rules{
-        .keep_last = static_cast<std::uint32_t>(random.Below(5)),
-        .daily = static_cast<std::uint32_t>(random.Below(8)),
-        .weekly = static_cast<std::uint32_t>(random.Below(6)),
-        .monthly = static_cast<std::uint32_t>(random.Below(6)),
-        .yearly = static_cast<std::uint32_t>(random.Below(4)),
-        .minimum_age = absl::Hours(random.Below(24 * 20))};
+    const RetentionRules rules{.keep_last = static_cast<std::uint32_t>(random.Below(5)),
+                               .daily = static_cast<std::uint32_t>(random.Below(8)),
+                               .weekly = static_cast<std::uint32_t>(random.Below(6)),
+                               .monthly = static_cast<std::uint32_t>(random.Below(6)),
+                               .yearly = static_cast<std::uint32_t>(random.Below(4)),
+                               .minimum_age = absl::Hours(random.Below(24 * 20))};
     const std::vector<RetentionMark> marks = Judge(snapshots, rules, now);
     bool is_newest_kept = false;
     for (std::size_t i = 0; i < snapshots.size(); ++i) {
