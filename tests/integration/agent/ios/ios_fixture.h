@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "agent/device/cause.h"
@@ -108,6 +109,16 @@ class IosEngineTest : public ::testing::Test {
       if (!file.encrypted_only || sensitive) files[file.domain + "-" + file.path] = file;
     }
     return files;
+  }
+  // The same, one line a file, for comparison of what matters.
+  std::map<std::string, std::string> ContentsOf(const std::string& udid, bool sensitive = false) {
+    std::map<std::string, std::string> contents;
+    for (const auto& [name, file] : FilesOf(udid, sensitive)) {
+      contents[name] = fmt::format("kind {} mode {:o} time {} size {} {} {}",
+                                   static_cast<int>(file.kind), file.mode, file.modified_unix,
+                                   file.size_bytes, file.sha256, file.target);
+    }
+    return contents;
   }
   void ExpectGoodManners(const std::string& udid) {
     EXPECT_EQ(farm_->Violations(udid), std::vector<std::string>());
