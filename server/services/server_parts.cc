@@ -4,6 +4,8 @@
 #include <limits>
 #include <utility>
 
+#include <string.h>
+
 #include "storage/base/status.h"
 
 namespace mooring::server {
@@ -34,6 +36,11 @@ storage::AuditRecord AuditOf(const ServerParts& parts, std::string actor, std::s
           .action = std::move(action),
           .subject = std::move(subject),
           .detail_json = std::move(detail_json)};
+}
+
+void WipeText(std::string& text) {
+  explicit_bzero(text.data(), text.size());
+  text.clear();
 }
 
 }  // namespace mooring::server

@@ -108,4 +108,7 @@ absl::StatusOr<IdType> IdFrom(const std::string& bytes, std::string_view what) {
   return *id;
 }
 
+// Overwrites `text`, which held a secret, and empties it.
+void WipeText(std::string& text);
+
 }  // namespace mooring::server

@@ -31,8 +31,8 @@ struct SessionRecord {
   std::uint64_t sequence = 0;
   std::optional<SnapshotId> base;  // What it may read as its base.
   v1::SessionState state = v1::SESSION_STATE_OPEN;
-  std::vector<int> captures;  // mooring.v1.CaptureKind.
-  Bytes wrapped_snapshot_key;
+  std::vector<int> captures;   // mooring.v1.CaptureKind.
+  Bytes wrapped_snapshot_key;  // Empty once the session is over.
   absl::Time started_at;
   absl::Time lease_until;
   std::optional<absl::Time> ended_at;

@@ -124,20 +124,25 @@ class Repository {
                                                  const DomainId& domain,
                                                  const std::vector<ChunkId>& ids) = 0;
 
-  // `agent` must own the session. At most one upload at a time writes a session.
+  // `agent` must own the session. At most one upload at a time writes a session:
+  // a newer one takes over, and calls of the older one then fail with kAborted.
   virtual absl::StatusOr<std::unique_ptr<PackUpload>> Upload(const OpContext& ctx,
                                                              const SessionId& session,
                                                              const AgentId& agent) = 0;
 
   // Chunks of the session's base, or uploaded by this session, in the order asked.
-  // kPermissionDenied for any other id, and nothing is read.
+  // kPermissionDenied for any other id, and nothing is read. (A chunk that was
+  // there already when the session sent it counts as uploaded until this server
+  // restarts; after that the agent sends it again.)
   virtual absl::Status ReadBase(const OpContext& ctx, const SessionId& session,
                                 const AgentId& agent, const std::vector<ChunkId>& ids,
                                 absl::FunctionRef<absl::Status(ByteView sealed)> sink) = 0;
 
   // Re-checks that every reference is live under the shared repository lock.
   // The same idempotency key gets the same answer. A commit whose outcome is
-  // unknown is resolved by that key before this returns.
+  // unknown is resolved by that key before this returns. The agent that makes the
+  // first snapshot of a lineage is admitted for the device: it has just seen all
+  // that the base would tell it. Others are admitted by people.
   virtual absl::StatusOr<CommitOutcome> Commit(const OpContext& ctx, const AgentId& agent,
                                                const v1::CommitSnapshotRequest& request) = 0;
 
@@ -172,8 +177,14 @@ class Repository {
 
   // Tombstone object durable, then the row is marked deleted and its key slot
   // destroyed, with the audit row in the same transaction. Chunks stay for the collector.
+  // A snapshot that is deleted already is OK: what an interrupted deletion left is removed.
+  // kNotFound: no such snapshot.
   virtual absl::Status Delete(const OpContext& ctx, const SnapshotId& snapshot,
                               const std::string& actor, const std::string& reason) = 0;
+
+  // Commit records without a snapshot in the catalog: a crash came between, and
+  // the agent has not asked again. They do no harm. Reads the whole listing.
+  virtual absl::StatusOr<std::uint64_t> CountOrphanRecords(const OpContext& ctx) = 0;
 };
 
 }  // namespace mooring::storage

@@ -1,0 +1,52 @@
+// ChunkSet: the chunk numbers that a snapshot references, as one 64-bit roaring
+// bitmap in the portable format (RoaringFormatSpec, "Extension for 64-bit
+// implementations"). The only place that knows libroaring.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <absl/functional/function_ref.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "storage/base/bytes.h"
+
+namespace mooring::storage {
+
+// Longest serialized set, in bytes.
+inline constexpr std::size_t kChunkSetBytesMax = std::size_t{64} << 20;
+
+// Most chunks of one snapshot: 8 TiB in chunks of 1 MiB.
+inline constexpr std::uint64_t kChunkSetNumbersMax = std::uint64_t{8} << 20;
+
+// Thread-compatible.
+class ChunkSet {
+ public:
+  ChunkSet();
+  ~ChunkSet();
+  ChunkSet(ChunkSet&&) noexcept;
+  ChunkSet& operator=(ChunkSet&&) noexcept;
+
+  // kDataLoss: not a set, trailing bytes, or over these bounds. Safe on any bytes.
+  static absl::StatusOr<ChunkSet> Parse(ByteView bytes);
+  Bytes Serialize() const;
+
+  void Add(std::uint64_t number);
+  bool Contains(std::uint64_t number) const;
+  std::uint64_t size() const;
+  void UnionWith(const ChunkSet& other);
+
+  // Every number, ascending, in batches of at most `batch_max`, until `visit` fails.
+  absl::Status ForEachBatch(
+      std::size_t batch_max,
+      absl::FunctionRef<absl::Status(const std::vector<std::uint64_t>&)> visit) const;
+
+ private:
+  struct Bitmap;
+  std::unique_ptr<Bitmap> bitmap_;
+};
+
+}  // namespace mooring::storage

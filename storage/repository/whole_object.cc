@@ -1,0 +1,37 @@
+#include "storage/repository/whole_object.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "storage/base/status.h"
+
+namespace mooring::storage {
+
+absl::StatusOr<Bytes> ReadWholeObject(ObjectStore& objects, const OpContext& ctx,
+                                      std::string_view key, std::uint64_t bytes_max) {
+  MOORING_ASSIGN_OR_RETURN(const ObjectInfo info, objects.Stat(ctx, key));
+  if (info.size_bytes > bytes_max) {
+    return absl::DataLossError(
+        fmt::format("object {}: {} bytes, more than {}", key, info.size_bytes, bytes_max));
+  }
+  Bytes bytes(info.size_bytes);
+  MOORING_ASSIGN_OR_RETURN(const std::size_t read, objects.ReadAt(ctx, key, 0, bytes));
+  if (read != bytes.size()) return absl::DataLossError(fmt::format("object {}: truncated", key));
+  return bytes;
+}
+
+absl::Status PutAndReadBack(ObjectStore& objects, const OpContext& ctx, std::string_view key,
+                            ByteView body) {
+  MOORING_RETURN_IF_ERROR(objects.Put(ctx, key, body, absl::InfinitePast()));
+  const absl::StatusOr<Bytes> back = ReadWholeObject(objects, ctx, key, body.size());
+  if (back.ok() && std::equal(back->begin(), back->end(), body.begin(), body.end())) {
+    return absl::OkStatus();
+  }
+  if (!back.ok() && !absl::IsDataLoss(back.status())) return back.status();
+  MOORING_RETURN_IF_ERROR(objects.Remove(ctx, key));
+  return absl::UnavailableError(
+      fmt::format("object {}: the store gave back other bytes than it was given", key));
+}
+
+}  // namespace mooring::storage
