@@ -97,8 +97,7 @@ class FakeSnapshot final : public agent::SnapshotBuilder {
       const std::string_view rest = path.substr(directory.size() + 1);
       const std::string name(rest.substr(0, rest.find('/')));
       const bool is_leaf = is_file && rest.find('/') == std::string_view::npos;
-      listed[name] = {name,
-                      is_leaf ? storage::EntryType::kFile : storage::EntryType::kDirectory,
+      listed[name] = {name, is_leaf ? storage::EntryType::kFile : storage::EntryType::kDirectory,
                       is_leaf ? size : 0, 0};
     };
     for (const auto& [path, bytes] : files) add(path, true, bytes.size());
@@ -108,8 +107,8 @@ class FakeSnapshot final : public agent::SnapshotBuilder {
     return entries;
   }
   absl::Status Visit(std::string_view prefix,
-                     absl::FunctionRef<absl::Status(std::string_view, const storage::Entry&)>
-                         visit) const override {
+                     absl::FunctionRef<absl::Status(std::string_view, const storage::Entry&)> visit)
+      const override {
     for (const auto& [path, bytes] : files) {
       if (!IsAtOrBelow(path, prefix)) continue;
       const absl::Status visited = visit(path, *Find(path));

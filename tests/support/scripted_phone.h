@@ -56,6 +56,7 @@ class ScriptedPhone final : public agent::PhoneStream {
   bool HasInput() override { return read_ < script_.size(); }
   void SetQuietListener(QuietListener) override {}
 
+  const std::string& script() const { return script_; }
   bool at_end() const { return read_ == script_.size(); }
   const std::string& written() const { return written_; }
   void ClearWritten() { written_.clear(); }

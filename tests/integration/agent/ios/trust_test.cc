@@ -14,12 +14,12 @@ class IosTrustTest : public IosEngineTest {
  protected:
   // The owner does `react` when the engine first waits for `waiting_for`.
   void When(v1::WaitingFor waiting_for, std::function<void()> react) {
-    progress_.set_on_report([waiting_for, react, done = false](
-                                const RecordingProgress::Line& line) mutable {
-      if (done || line.waiting_for != waiting_for) return;
-      done = true;
-      react();
-    });
+    progress_.set_on_report(
+        [waiting_for, react, done = false](const RecordingProgress::Line& line) mutable {
+          if (done || line.waiting_for != waiting_for) return;
+          done = true;
+          react();
+        });
   }
 };
 

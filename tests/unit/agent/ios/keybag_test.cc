@@ -62,14 +62,15 @@ std::string MakeKeybag(std::string_view password) {
          Field("KTYP", Number(0)) + Field("WPKY", Wrap(key, kClassKey));
 }
 
-SecretBytes Secret(std::string_view text) { return SecretBytes::CopyOf(AsBytes(text)); }
+SecretBytes Secret(std::string_view text) {
+  return SecretBytes::CopyOf(AsBytes(text));
+}
 
 TEST(KeybagTest, OpensWithItsPasswordAlone) {
   const std::string bag = MakeKeybag("secret");
   const auto opened = Keybag::Open(AsBytes(bag), Secret("secret"));
   ASSERT_TRUE(opened.ok()) << opened.status();
-  EXPECT_TRUE(
-      absl::IsUnauthenticated(Keybag::Open(AsBytes(bag), Secret("Secret")).status()));
+  EXPECT_TRUE(absl::IsUnauthenticated(Keybag::Open(AsBytes(bag), Secret("Secret")).status()));
 
   const std::string file_key(32, 'F');
   const std::string wrapped = std::string("\x03\0\0\0", 4) + Wrap(kClassKey, file_key);

@@ -12,7 +12,9 @@ namespace {
 constexpr std::string_view kUdid = "00008110-000A1B2C3D4E5F60";
 const std::string kId(40, 'a');
 
-std::string At(std::string_view below) { return std::string(kUdid) + std::string(below); }
+std::string At(std::string_view below) {
+  return std::string(kUdid) + std::string(below);
+}
 
 TEST(PhonePathTest, ListedPathsAreMapped) {
   const auto expect = [](const std::string& path, const std::string& mapped) {

@@ -96,8 +96,8 @@ TEST(PlistGuardTest, SharedDataCountsAtEveryReference) {
 
 TEST(PlistGuardTest, CyclesAreRefused) {
   EXPECT_FALSE(Passes(MakeBinaryPlist({std::string("\xA1\x00\x00", 3)})));
-  EXPECT_FALSE(Passes(
-      MakeBinaryPlist({std::string("\xA1\x00\x01", 3), std::string("\xA1\x00\x00", 3)})));
+  EXPECT_FALSE(
+      Passes(MakeBinaryPlist({std::string("\xA1\x00\x01", 3), std::string("\xA1\x00\x00", 3)})));
 }
 
 TEST(PlistGuardTest, LyingNumbersAreRefused) {
@@ -148,8 +148,12 @@ TEST(SanitizeTextTest, KeepsTextAndDropsTheRest) {
   EXPECT_EQ(SanitizeText("Ann's iPhone"), "Ann's iPhone");
   EXPECT_EQ(SanitizeText("a\x1b[31mb\r\nc"), "a[31mbc");
   EXPECT_EQ(SanitizeText("Zo\xC3\xAB \xF0\x9F\x93\xB1"), "Zo\xC3\xAB \xF0\x9F\x93\xB1");
-  EXPECT_EQ(SanitizeText("\xE2\x80\xAE" "evil\xC2\x85"), "evil");
-  EXPECT_EQ(SanitizeText("a\xFF\xC0\xAF" "b\xED\xA0\x80"), "ab");
+  EXPECT_EQ(SanitizeText("\xE2\x80\xAE"
+                         "evil\xC2\x85"),
+            "evil");
+  EXPECT_EQ(SanitizeText("a\xFF\xC0\xAF"
+                         "b\xED\xA0\x80"),
+            "ab");
   // Never cuts a character in two.
   EXPECT_EQ(SanitizeText("\xC3\xAB\xC3\xAB", 3), "\xC3\xAB");
 }
