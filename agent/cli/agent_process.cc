@@ -1,9 +1,9 @@
 #include "agent/cli/agent_process.h"
 
-#include <utility>
-
 #include <sys/utsname.h>
 #include <unistd.h>
+
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -59,9 +59,9 @@ absl::StatusOr<std::unique_ptr<AgentProcess>> AgentProcess::Start(Environment& e
   options.certificate_expires_at = facts.not_after;
   std::unique_ptr<AgentProcess> process(new AgentProcess(
       environment, std::move(lock), common.state_directory, std::move(loaded), level));
-  process->daemon_ = std::make_unique<Daemon>(process->channel_, environment.clock,
-                                              environment.random, process->log_,
-                                              process->loaded_.hpke_private_key, options);
+  process->daemon_ =
+      std::make_unique<Daemon>(process->channel_, environment.clock, environment.random,
+                               process->log_, process->loaded_.hpke_private_key, options);
   process->keeper_ = std::make_unique<CertificateKeeper>(
       process->directory_, process->loaded_, process->channel_, environment.clock, process->log_,
       *process->daemon_, options.hostname);

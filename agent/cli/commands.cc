@@ -11,6 +11,7 @@
 #include "agent/cli/exit_code.h"
 #include "agent/device/cause.h"
 #include "agent/process/status_message.h"
+#include "agent/state/certificate.h"
 #include "agent/state/enrollment.h"
 #include "storage/base/status.h"
 
@@ -214,10 +215,11 @@ int EnrollCommand(Environment& environment, const CommonOptions& common, const s
   if (!enrolled.ok()) return PrintError(enrolled.status());
   google::protobuf::Timestamp expires_at;
   expires_at.set_seconds(absl::ToUnixSeconds(enrolled->expires_at));
-  fmt::print("Enrolled with {} as agent {}.\nserver {}, certificate until {} (it renews itself)\n"
-             "Next: mooring-agent run --state-dir {}\n",
-             Printable(enrolled->organization), enrolled->agent_id, enrolled->server,
-             TimeText(expires_at), common.state_directory);
+  fmt::print(
+      "Enrolled with {} as agent {}.\nserver {}, certificate until {} (it renews itself)\n"
+      "Next: mooring-agent run --state-dir {}\n",
+      Printable(enrolled->organization), enrolled->agent_id, enrolled->server, TimeText(expires_at),
+      common.state_directory);
   return kExitOk;
 }
 

@@ -1,14 +1,14 @@
 #include "agent/cli/doctor.h"
 
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
-
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -137,13 +137,13 @@ std::vector<Check> CheckServer(const AgentState& state, const StateDirectory& di
   if (asked.ok() && !checks.empty()) return checks;
   const absl::StatusOr<v1::ServerHello> hello = AskHello(state);
   if (!hello.ok()) {
-    return {NotReached(state, std::string(hello.status().message()),
-                       absl::IsPermissionDenied(hello.status()) ||
-                           absl::IsUnauthenticated(hello.status()))};
+    return {NotReached(
+        state, std::string(hello.status().message()),
+        absl::IsPermissionDenied(hello.status()) || absl::IsUnauthenticated(hello.status()))};
   }
-  return {Ok("server",
-             fmt::format("{}, version {}", state.config.server(), hello->server_version())),
-          CheckClock(now - absl::FromUnixSeconds(hello->server_time().seconds()))};
+  return {
+      Ok("server", fmt::format("{}, version {}", state.config.server(), hello->server_version())),
+      CheckClock(now - absl::FromUnixSeconds(hello->server_time().seconds()))};
 }
 
 bool Connects(int family, const sockaddr* address, socklen_t size) {
@@ -199,7 +199,8 @@ std::vector<Check> RunDoctor(Clock& clock, StateDirectory& state) {
     checks.push_back(CheckPermissions(state));
     checks.push_back(CheckCertificate(*loaded, clock.Now()));
     checks.push_back(CheckCa(*loaded, clock.Now()));
-    for (Check& check : CheckServer(*loaded, state, clock.Now())) checks.push_back(std::move(check));
+    for (Check& check : CheckServer(*loaded, state, clock.Now()))
+      checks.push_back(std::move(check));
   } else {
     checks.push_back(Finding("enrollment", std::string(loaded.status().message()),
                              "mooring-agent enroll --invite TOKEN"));

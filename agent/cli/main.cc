@@ -53,9 +53,8 @@ int Main(int argc, char** argv) {
   Arguments arguments;
   arguments.common.state_directory = kDefaultStateDirectory;
 
-  CLI::App* const enroll =
-      AddCommand(app, arguments, "enroll", "Make this workstation an agent",
-                 "mooring-agent enroll --invite mooring1.Q0FGR...");
+  CLI::App* const enroll = AddCommand(app, arguments, "enroll", "Make this workstation an agent",
+                                      "mooring-agent enroll --invite mooring1.Q0FGR...");
   enroll->add_option("--invite", arguments.token, "Invitation, from mooring agent invite create")
       ->required();
   enroll->add_option("--server", arguments.server, "HOST:PORT, instead of the invitation's");
@@ -81,8 +80,8 @@ int Main(int argc, char** argv) {
   restore->add_option("--to", arguments.backup.device, "The phone to write to")->required();
   restore->add_option("--backup-password-file", arguments.backup.password_file,
                       "File with the password that the snapshot was encrypted with (mode 0600)");
-  CLI::App* const doctor = AddCommand(app, arguments, "doctor", "Look for what is wrong here",
-                                      "mooring-agent doctor");
+  CLI::App* const doctor =
+      AddCommand(app, arguments, "doctor", "Look for what is wrong here", "mooring-agent doctor");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -95,7 +94,7 @@ int Main(int argc, char** argv) {
                                                          : OutputFormat::kTable;
   SystemClock clock;
   SystemRandom random;
-  Environment environment{RealFileSystem(), clock, random, StartPlatformMonitors,
+  Environment environment{RealFileSystem(), clock,   random, StartPlatformMonitors,
                           SessionCommand(), kVersion};
   const CommonOptions& common = arguments.common;
   if (*enroll) return EnrollCommand(environment, common, arguments.token, arguments.server);

@@ -1,9 +1,9 @@
 #include "agent/cli/output.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
-
-#include <unistd.h>
 
 #include <fmt/format.h>
 

@@ -13,8 +13,8 @@ constexpr absl::Duration kLookEvery = absl::Minutes(10);
 }  // namespace
 
 CertificateKeeper::CertificateKeeper(StateDirectory& state, AgentState& loaded,
-                                     ServerChannel& channel, Clock& clock, Log& log,
-                                     Daemon& daemon, std::string hostname)
+                                     ServerChannel& channel, Clock& clock, Log& log, Daemon& daemon,
+                                     std::string hostname)
     : state_(state),
       loaded_(loaded),
       channel_(channel),

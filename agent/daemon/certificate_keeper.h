@@ -17,8 +17,8 @@ namespace mooring::agent {
 // One thread of its own. Everything it refers to outlives it.
 class CertificateKeeper {
  public:
-  CertificateKeeper(StateDirectory& state, AgentState& loaded, ServerChannel& channel,
-                    Clock& clock, Log& log, Daemon& daemon, std::string hostname);
+  CertificateKeeper(StateDirectory& state, AgentState& loaded, ServerChannel& channel, Clock& clock,
+                    Log& log, Daemon& daemon, std::string hostname);
 
  private:
   void Run(std::stop_token stop);

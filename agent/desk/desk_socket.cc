@@ -1,15 +1,15 @@
 #include "agent/desk/desk_socket.h"
 
-#include <cerrno>
-#include <cstring>
-#include <utility>
-
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -31,8 +31,8 @@ absl::StatusOr<sockaddr_un> Address(const std::string& path) {
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof(address.sun_path)) {
     return absl::InvalidArgumentError(ToAbsl(fmt::format(
-        "{}: longer than a socket's name may be ({} bytes); choose a shorter state directory",
-        path, sizeof(address.sun_path) - 1)));
+        "{}: longer than a socket's name may be ({} bytes); choose a shorter state directory", path,
+        sizeof(address.sun_path) - 1)));
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   return address;
@@ -65,8 +65,7 @@ absl::StatusOr<std::unique_ptr<DeskServer>> DeskServer::Start(const std::string&
   const int bound = bind(listener.get(), AsSockaddr(address), sizeof(address));
   umask(before);
   if (bound != 0 || listen(listener.get(), 8) != 0) return Failed(path, "listen");
-  return std::unique_ptr<DeskServer>(
-      new DeskServer(path, std::move(listener), std::move(handler)));
+  return std::unique_ptr<DeskServer>(new DeskServer(path, std::move(listener), std::move(handler)));
 }
 
 DeskServer::DeskServer(std::string path, OwnedFd listener, DeskHandler handler)
