@@ -41,7 +41,9 @@ class RepositoryFaultTest : public RepositoryTest {
                                                        .agent = desk_,
                                                        .captures = {v1::CAPTURE_KIND_FULL},
                                                        .lease = absl::Hours(1)}));
-      if (agent.session) EXPECT_EQ(agent.session->session, session.session);
+      if (agent.session) {
+        EXPECT_EQ(agent.session->session, session.session);
+      }
       if (!agent.tree) {
         MOORING_ASSIGN_OR_RETURN(agent.tree,
                                  SealFiles(session, agent.files, time_, system_random_));
