@@ -183,7 +183,7 @@ TEST_F(RepositoryFaultTest, AFullStoreInTheMiddleOfAPackLosesNothing) {
   const v1::Receipt first = BackUp(phone_, desk_, files_);
   const std::size_t packs = Keys("packs/").size();
   Agent agent = NewAgent(5);
-  store_.LimitSpace(100'000);
+  store_.LimitSpace(50'000);
   const absl::Status full = Try(agent);
   EXPECT_TRUE(absl::IsResourceExhausted(full)) << full;
   EXPECT_EQ(Keys("packs/").size(), packs);
