@@ -13,6 +13,7 @@
 #include <google/protobuf/duration.pb.h>
 #include <google/protobuf/timestamp.pb.h>
 
+#include "proto/plain_text.h"
 #include "storage/base/bytes.h"
 #include "storage/base/check.h"
 
@@ -22,43 +23,11 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-// One code point and the bytes it took; kReplacement for a byte that starts none.
-struct CodePoint {
-  char32_t value = 0;
-  std::size_t bytes = 1;
-};
-constexpr char32_t kReplacement = 0xFFFD;
-
-CodePoint Decode(std::string_view text) {
-  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned lead = at(0);
-  if (lead < 0x80) return {lead, 1};
-  const std::size_t bytes = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || text.size() < bytes) return {kReplacement, 1};
-  char32_t value = lead & (0x7FU >> bytes);
-  for (std::size_t i = 1; i < bytes; ++i) {
-    if ((at(i) & 0xC0U) != 0x80) return {kReplacement, 1};
-    value = (value << 6) | (at(i) & 0x3FU);
-  }
-  const bool overlong = (bytes == 3 && value < 0x800) || (bytes == 4 && value < 0x10000);
-  if (overlong || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
-    return {kReplacement, 1};
-  }
-  return {value, bytes};
-}
-
-// Characters that a terminal or an editor would act upon rather than show.
-bool IsUnsafe(char32_t c) {
-  return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x061C || c == 0xFEFF ||
-         (c >= 0x200E && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) ||
-         (c >= 0x2066 && c <= 0x2069);
-}
-
 // A JSON string, which is also a YAML double-quoted scalar.
 std::string Quoted(std::string_view text) {
   std::string out = "\"";
   while (!text.empty()) {
-    const CodePoint point = Decode(text);
+    const CodePoint point = DecodeUtf8(text);
     if (point.value == '"' || point.value == '\\') {
       out += '\\';
       out += text[0];
@@ -66,9 +35,9 @@ std::string Quoted(std::string_view text) {
       out += "\\n";
     } else if (point.value == '\t') {
       out += "\\t";
-    } else if (IsUnsafe(point.value)) {
+    } else if (IsUnsafeToShow(point.value)) {
       out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(point.value));
-    } else if (point.value == kReplacement) {
+    } else if (point.value == kReplacementCharacter) {
       out += "\xEF\xBF\xBD";
     } else {
       out += text.substr(0, point.bytes);

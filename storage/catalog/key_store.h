@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -13,9 +14,10 @@
 #include <absl/time/time.h>
 
 #include "storage/base/bytes.h"
-#include "storage/seal/key_ring.h"
 
 namespace mooring::storage {
+
+enum class KeyPurpose : std::uint8_t;  // storage/seal/key_ring.h; a number here.
 
 // Subject of the keys of which there is one: 16 zero bytes.
 inline constexpr std::array<std::byte, 16> kNoSubject{};

@@ -1,10 +1,13 @@
+#include <fmt/format.h>
+
 #include "storage/catalog/pg_stores.h"
 #include "storage/catalog/sql_rows.h"
 
 namespace mooring::storage {
 namespace {
 
-#define TOKEN_COLUMNS "token_hash, account, permissions, created_at, expires_at, revoked_at"
+constexpr char kTokenColumns[] =
+    "token_hash, account, permissions, created_at, expires_at, revoked_at";
 
 ApiTokenRecord ReadToken(SqlReader& row) {
   ApiTokenRecord record;
@@ -46,8 +49,9 @@ class PgAccountStore final : public AccountStore {
         sql_.Exec("SELECT 1 FROM account WHERE name = $1 FOR SHARE", record.account));
     if (account.empty()) return absl::NotFoundError("no such account");
     const std::vector<int> permissions(record.permissions.begin(), record.permissions.end());
-    return Touched(sql_.Exec("INSERT INTO api_token (" TOKEN_COLUMNS
-                             ") VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+    return Touched(sql_.Exec(fmt::format("INSERT INTO api_token ({}) VALUES"
+                                         " ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+                                         kTokenColumns),
                              record.token_hash, record.account, permissions, record.created_at,
                              record.expires_at, record.revoked_at),
                    absl::AlreadyExistsError("the token exists"));
@@ -55,14 +59,16 @@ class PgAccountStore final : public AccountStore {
 
   absl::StatusOr<std::optional<ApiTokenRecord>> FindToken(ByteView token_hash) override {
     return ReadOptional<ApiTokenRecord>(
-        sql_.Exec("SELECT " TOKEN_COLUMNS " FROM api_token WHERE token_hash = $1", token_hash),
+        sql_.Exec(fmt::format("SELECT {} FROM api_token WHERE token_hash = $1", kTokenColumns),
+                  token_hash),
         ReadToken);
   }
 
   absl::StatusOr<std::vector<ApiTokenRecord>> ListTokens(std::string_view account) override {
     return ReadRows<ApiTokenRecord>(
-        sql_.Exec("SELECT " TOKEN_COLUMNS
-                  " FROM api_token WHERE account = $1 ORDER BY created_at, token_hash",
+        sql_.Exec(fmt::format("SELECT {} FROM api_token WHERE account = $1"
+                              " ORDER BY created_at, token_hash",
+                              kTokenColumns),
                   account),
         ReadToken);
   }

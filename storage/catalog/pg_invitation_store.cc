@@ -6,8 +6,8 @@
 namespace mooring::storage {
 namespace {
 
-#define COLUMNS \
-  "id, secret_hash, uses_max, uses, note, created_by, created_at, expires_at, revoked_at"
+constexpr char kColumns[] =
+    "id, secret_hash, uses_max, uses, note, created_by, created_at, expires_at, revoked_at";
 
 InvitationRecord Read(SqlReader& row) {
   InvitationRecord record;
@@ -49,7 +49,8 @@ class PgInvitationStore final : public InvitationStore {
 
   absl::Status Create(const InvitationRecord& record) override {
     return sql_
-        .Exec("INSERT INTO invitation (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        .Exec(fmt::format("INSERT INTO invitation ({}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                          kColumns),
               record.id, record.secret_hash, record.uses_max, record.uses, record.note,
               record.created_by, record.created_at, record.expires_at, record.revoked_at)
         .status();
@@ -59,23 +60,26 @@ class PgInvitationStore final : public InvitationStore {
     MOORING_ASSIGN_OR_RETURN(
         std::optional<InvitationRecord> used,
         ReadOptional<InvitationRecord>(
-            sql_.Exec("UPDATE invitation SET uses = uses + 1 WHERE secret_hash = $1"
-                      " AND uses < uses_max AND revoked_at IS NULL AND expires_at > $2"
-                      " RETURNING " COLUMNS,
+            sql_.Exec(fmt::format("UPDATE invitation SET uses = uses + 1 WHERE secret_hash = $1"
+                                  " AND uses < uses_max AND revoked_at IS NULL AND expires_at > $2"
+                                  " RETURNING {}",
+                                  kColumns),
                       secret_hash, now),
             Read));
     if (used.has_value()) return *std::move(used);
     MOORING_ASSIGN_OR_RETURN(
         const std::optional<InvitationRecord> record,
         ReadOptional<InvitationRecord>(
-            sql_.Exec("SELECT " COLUMNS " FROM invitation WHERE secret_hash = $1", secret_hash),
+            sql_.Exec(fmt::format("SELECT {} FROM invitation WHERE secret_hash = $1", kColumns),
+                      secret_hash),
             Read));
     return WhyNot(record, now);
   }
 
   absl::StatusOr<std::vector<InvitationRecord>> List() override {
     return ReadRows<InvitationRecord>(
-        sql_.Exec("SELECT " COLUMNS " FROM invitation ORDER BY created_at DESC, id"), Read);
+        sql_.Exec(fmt::format("SELECT {} FROM invitation ORDER BY created_at DESC, id", kColumns)),
+        Read);
   }
 
   absl::Status Revoke(const InvitationId& id, absl::Time at) override {

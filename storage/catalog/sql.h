@@ -31,6 +31,7 @@ namespace mooring::storage {
 // One parameter in PostgreSQL's text form, or null.
 class SqlParam {
  public:
+  // NOLINTBEGIN(google-explicit-constructor): a value stands for its parameter.
   SqlParam(std::nullopt_t) {}
   SqlParam(std::string_view text) : text_(std::string(text)) {}
   SqlParam(const std::string& text) : text_(text) {}
@@ -56,6 +57,7 @@ class SqlParam {
   SqlParam(const std::optional<T>& value) {
     if (value.has_value()) *this = SqlParam(*value);
   }
+  // NOLINTEND(google-explicit-constructor)
 
   const std::optional<std::string>& text() const { return text_; }
 

@@ -26,8 +26,8 @@ struct ListedEntry {
   std::int64_t modified_unix_ns = 0;
 };
 
-// Compact: a file with one extent costs about 150 bytes, chunk references
-// (shared between files of one bundle) are stored once. Thread-compatible.
+// Compact: 125 bytes for a file in a bundle and 200 for one with a chunk of its
+// own, its path included; chunk references are stored once. Thread-compatible.
 //
 // Paths are as in CheckSnapshotPath; kInvalidArgument otherwise. Directories
 // exist where an entry lies below them or MakeDirectory made them.
@@ -77,7 +77,12 @@ class SegmentEncoder {
   using Emit = absl::FunctionRef<absl::Status(ByteView content, std::string_view first_path,
                                               std::uint32_t entries)>;
   // `domains` receives the table that ChunkRef.domain indexes (for the root).
+  // What it holds already keeps its place: pass the base's, or unchanged
+  // segments may not stay the same.
   static absl::Status Encode(const Overlay& overlay, std::vector<DomainId>& domains, Emit emit);
+
+  // A segment ends after a path whose hash has its low seven bits zero.
+  static std::uint64_t PathHash(std::string_view path);
 };
 
 }  // namespace mooring::storage

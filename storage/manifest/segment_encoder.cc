@@ -14,15 +14,6 @@ namespace {
 constexpr std::uint64_t kCutMask = 127;
 constexpr std::size_t kSegmentSoftBytesMax = 512U << 10;
 
-// FNV-1a with a final mix (MurmurHash3's): cheap, and the same for ever.
-std::uint64_t PathHash(std::string_view path) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : path) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  hash = (hash ^ (hash >> 33)) * 0xff51afd7ed558ccd;
-  hash = (hash ^ (hash >> 33)) * 0xc4ceb9fe1a85ec53;
-  return hash ^ (hash >> 33);
-}
-
 std::size_t SharedPrefix(std::string_view a, std::string_view b) {
   return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first -
                                   a.begin());
@@ -61,7 +52,7 @@ class Encoder {
     previous_ = path;
     const bool full = static_cast<std::size_t>(segment_.entries_size()) >= kSegmentEntriesMax ||
                       bytes_ >= kSegmentSoftBytesMax;
-    return full || (PathHash(path) & kCutMask) == 0 ? Cut() : absl::OkStatus();
+    return full || (SegmentEncoder::PathHash(path) & kCutMask) == 0 ? Cut() : absl::OkStatus();
   }
 
   absl::Status Cut() {
@@ -117,6 +108,15 @@ class Encoder {
 };
 
 }  // namespace
+
+// FNV-1a with a final mix (MurmurHash3's): cheap, and the same for ever.
+std::uint64_t SegmentEncoder::PathHash(std::string_view path) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : path) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  hash = (hash ^ (hash >> 33)) * 0xff51afd7ed558ccd;
+  hash = (hash ^ (hash >> 33)) * 0xc4ceb9fe1a85ec53;
+  return hash ^ (hash >> 33);
+}
 
 absl::Status SegmentEncoder::Encode(const Overlay& overlay, std::vector<DomainId>& domains,
                                     Emit emit) {

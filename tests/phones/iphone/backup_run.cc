@@ -79,6 +79,7 @@ absl::Status BackupRun::Run() {
   MOORING_RETURN_IF_ERROR(MoveIntoPlace());
   MOORING_RETURN_IF_ERROR(RemoveOld());
   MOORING_RETURN_IF_ERROR(Verify());
+  record_.bytes_sent = link_.payload_bytes_sent();
   return link_.AtStep("response");
 }
 
@@ -390,6 +391,9 @@ absl::Status BackupRun::UploadManifest() {
 absl::Status BackupRun::MoveIntoPlace() {
   MOORING_RETURN_IF_ERROR(UploadStatus("Snapshot/Status.plist", "moving"));
   MOORING_RETURN_IF_ERROR(link_.AtStep("move"));
+  std::vector<std::string> broken;  // Hosts may have kept the part that came before the error.
+  for (const Sha1Digest& id : broken_) broken.push_back(At("Snapshot/" + PayloadPath(HexOf(id))));
+  MOORING_RETURN_IF_ERROR(link_.Remove(broken));
   std::set<std::string> prefixes;
   std::vector<std::pair<std::string, std::string>> items;
   for (const PlannedFile& file : uploads_) {

@@ -27,12 +27,13 @@ enum class FaultKind {
 
 struct Fault {
   FaultKind kind = FaultKind::kStall;
-  std::string step;                          // Named step at which it strikes; empty: by bytes.
-  std::optional<std::uint64_t> after_bytes;  // Of the payload sent to the host in one operation.
+  std::string step = {};  // Named step at which it strikes; empty: by bytes.
+  std::optional<std::uint64_t> after_bytes =
+      {};                          // Of the payload sent to the host in one operation.
   std::uint64_t random_below = 0;  // Whoever adds it draws after_bytes from [0, random_below).
   std::uint64_t delay_ms = 0;
   int code = 0;
-  std::string value;
+  std::string value = {};
   int times = 1;
 };
 

@@ -1,0 +1,121 @@
+// mooring policy apply|get|list
+
+#include <istream>
+#include <memory>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "admin/cli/command.h"
+#include "admin/cli/login_file.h"
+#include "admin/cli/text.h"
+#include "mooring/v1/policy.grpc.pb.h"
+#include "proto/yaml_message.h"
+#include "storage/base/status.h"
+
+namespace mooring::admin {
+namespace {
+
+struct PolicyOptions {
+  std::string file;
+  std::string group;
+};
+
+// At most one byte more than a document may have, so that a longer one is refused.
+absl::StatusOr<std::string> ReadDocument(Environment& env, const std::string& file) {
+  if (file != "-") return ReadNamedFile(env, file);
+  std::string text(kYamlBytesMax + 1, '\0');
+  env.in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(env.in.gcount()));
+  return text;
+}
+
+std::string RetentionText(const v1::Retention& retention) {
+  return fmt::format("last {}, {} daily, {} weekly, {} monthly, {} yearly", retention.keep_last(),
+                     retention.daily(), retention.weekly(), retention.monthly(),
+                     retention.yearly());
+}
+
+absl::StatusOr<ExitCode> Apply(Invocation& run, const PolicyOptions& options) {
+  MOORING_ASSIGN_OR_RETURN(const std::string text, ReadDocument(run.env(), options.file));
+  v1::ApplyPolicyRequest request;
+  MOORING_RETURN_IF_ERROR(Annotate(YamlToMessage(text, *request.mutable_policy()),
+                                   options.file == "-" ? "standard input" : options.file));
+  MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
+  MOORING_ASSIGN_OR_RETURN(const auto response,
+                           connection->Call(&v1::PolicyService::Stub::ApplyPolicy, request));
+  if (run.output().is_structured()) {
+    run.output().Print(response);
+    return ExitCode::kOk;
+  }
+  const v1::StoredPolicy& stored = response.policy();
+  run.output().PrintLine(
+      response.unchanged()
+          ? fmt::format("Policy {} is unchanged at version {}.", stored.policy().group(),
+                        stored.version())
+          : fmt::format("Policy {} is now version {}.", stored.policy().group(), stored.version()));
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> Get(Invocation& run, const PolicyOptions& options) {
+  MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
+  v1::GetPolicyRequest request;
+  request.set_group(options.group);
+  MOORING_ASSIGN_OR_RETURN(const auto response,
+                           connection->Call(&v1::PolicyService::Stub::GetPolicy, request));
+  const v1::StoredPolicy& stored = response.policy();
+  if (run.output().format() == Format::kJson) {
+    run.output().Print(stored);
+    return ExitCode::kOk;
+  }
+  // For people and as YAML: the document, ready to be changed and applied again.
+  run.output().PrintLine(fmt::format("# version {}, applied {} by {}", stored.version(),
+                                     TimeText(stored.applied_at()), stored.applied_by()));
+  run.output().PrintRaw(MessageToYaml(stored.policy()));
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> List(Invocation& run) {
+  MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
+  MOORING_ASSIGN_OR_RETURN(
+      const auto response,
+      connection->Call(&v1::PolicyService::Stub::ListPolicies, v1::ListPoliciesRequest()));
+  if (run.output().is_structured()) {
+    run.output().Print(response);
+    return ExitCode::kOk;
+  }
+  Table table({{"GROUP"},
+               {"VERSION", true},
+               {"RPO", true},
+               {"KEEPS", false, true},
+               {"APPLIED"},
+               {"BY", false, true}});
+  for (const v1::StoredPolicy& stored : response.policies()) {
+    table.AddRow({stored.policy().group(), fmt::format("{}", stored.version()),
+                  stored.policy().rpo(), RetentionText(stored.policy().retention()),
+                  AgeText(stored.applied_at(), run.now()), stored.applied_by()});
+  }
+  run.output().Print(table);
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddPolicyCommands(CommandTree& tree) {
+  CLI::App& policy = tree.AddNoun("policy", "What is backed up, how often and for how long");
+  auto apply_options = std::make_shared<PolicyOptions>();
+  tree.AddVerb(policy,
+               {"apply", "Make a document the policy of its group",
+                "mooring policy apply -f default.yaml"},
+               [apply_options](Invocation& run) { return Apply(run, *apply_options); })
+      .add_option("-f,--file", apply_options->file, "YAML file; - for stdin")
+      ->required();
+  auto get_options = std::make_shared<PolicyOptions>();
+  tree.AddVerb(policy, {"get", "The document in force", "mooring policy get default"},
+               [get_options](Invocation& run) { return Get(run, *get_options); })
+      .add_option("GROUP", get_options->group, "group of people")
+      ->required();
+  tree.AddVerb(policy, {"list", "All policies", "mooring policy list"}, List);
+}
+
+}  // namespace mooring::admin

@@ -1,0 +1,64 @@
+// mooring server status
+
+#include <string>
+
+#include <fmt/format.h>
+
+#include "admin/cli/command.h"
+#include "admin/cli/text.h"
+#include "mooring/v1/fleet.grpc.pb.h"
+#include "storage/base/status.h"
+
+namespace mooring::admin {
+namespace {
+
+absl::StatusOr<ExitCode> ShowStatus(Invocation& run) {
+  MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
+  MOORING_ASSIGN_OR_RETURN(
+      const auto status,
+      connection->Call(&v1::FleetService::Stub::GetServerStatus, v1::GetServerStatusRequest()));
+  if (run.output().is_structured()) {
+    run.output().Print(status);
+    return ExitCode::kOk;
+  }
+  Table table = FieldTable();
+  table.AddRow({"organization", status.organization()});
+  table.AddRow({"server", connection->server()});
+  table.AddRow({"version", status.version()});
+  table.AddRow({"running since", fmt::format("{} ({})", TimeText(status.started_at()),
+                                             AgeText(status.started_at(), run.now()))});
+  table.AddRow({"approval", status.single_admin() ? Cell("single admin: people may approve "
+                                                         "their own requests",
+                                                         Tone::kWarning)
+                                                  : Cell("two people")});
+  table.AddRow({"people", fmt::format("{}", status.person_count())});
+  table.AddRow({"devices", fmt::format("{}", status.device_count())});
+  table.AddRow(
+      {"agents", fmt::format("{}, {} online", status.agent_count(), status.agents_online())});
+  table.AddRow({"snapshots", fmt::format("{}", status.snapshot_count())});
+  table.AddRow({"sessions", fmt::format("{} of {} running, {} queued", status.sessions_running(),
+                                        status.sessions_max(), status.sessions_queued())});
+  table.AddRow({"backed up", BytesText(status.logical_bytes())});
+  table.AddRow({"stored", BytesText(status.stored_bytes())});
+  const bool at_reserve = status.store_free_bytes() <= status.store_reserve_bytes();
+  table.AddRow({"store", Cell(fmt::format("{} free of {}; new backups are refused below {}",
+                                          BytesText(status.store_free_bytes()),
+                                          BytesText(status.store_total_bytes()),
+                                          BytesText(status.store_reserve_bytes())),
+                              at_reserve ? Tone::kBad : Tone::kPlain)});
+  table.AddRow({"database", status.database()});
+  table.AddRow({"repository", status.repository()});
+  run.output().Print(table);
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddServerCommands(CommandTree& tree) {
+  CLI::App& server = tree.AddNoun("server", "The server itself");
+  tree.AddVerb(server,
+               {"status", "What it holds, how full it is and what runs", "mooring server status"},
+               ShowStatus);
+}
+
+}  // namespace mooring::admin

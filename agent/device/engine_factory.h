@@ -1,0 +1,24 @@
+// EngineFactory: makes the engine of one attached phone. The choice of real
+// engines is made in main; tests give synthetic ones.
+
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <absl/status/statusor.h>
+
+#include "agent/device/device.h"
+
+namespace mooring::agent {
+
+// Thread-safe.
+class EngineFactory {
+ public:
+  virtual ~EngineFactory() = default;
+  // Talks to nobody yet. kUnimplemented: no engine for that platform.
+  virtual absl::StatusOr<std::unique_ptr<Engine>> Make(v1::Platform platform,
+                                                       const std::string& serial) = 0;
+};
+
+}  // namespace mooring::agent

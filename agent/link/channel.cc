@@ -1,0 +1,48 @@
+#include "agent/link/channel.h"
+
+#include <chrono>
+#include <functional>
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/support/channel_arguments.h>
+
+namespace mooring::agent {
+namespace {
+
+// A sealed chunk with room to spare; as the server's.
+constexpr int kMessageBytesMax = 24 << 20;
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
+                                           const TlsIdentity& identity) {
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = identity.ca;
+  options.pem_cert_chain = identity.certificate_chain;
+  options.pem_private_key = identity.private_key;
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
+  arguments.SetMaxSendMessageSize(kMessageBytesMax);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1'000);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, 1 << 20);
+  // Channels do not share connections: a renewed certificate must be used.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // The environment's HTTP proxies are not for us.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::CreateCustomChannel(address, grpc::SslCredentials(options), arguments);
+}
+
+CallScope::CallScope(grpc::ClientContext& context, const OpContext& ctx, absl::Duration timeout)
+    : cancel_(ctx.stop, [&context] { context.TryCancel(); }) {
+  if (timeout != absl::InfiniteDuration()) {
+    context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout));
+  }
+}
+
+}  // namespace mooring::agent

@@ -1,0 +1,91 @@
+#include "agent/link/grpc_restore_link.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "mooring/v1/restore.grpc.pb.h"
+#include "storage/base/status.h"
+
+namespace mooring::agent {
+namespace {
+
+using Stub = v1::RestoreService::Stub;
+
+constexpr std::size_t kReadIdsMax = 1024;
+
+}  // namespace
+
+GrpcRestoreLink::GrpcRestoreLink(ServerChannel& channel, Clock& clock, Random& random,
+                                 const LinkOptions& options)
+    : channel_(channel), clock_(clock), random_(random), options_(options) {}
+
+absl::StatusOr<v1::OpenSnapshotResponse> GrpcRestoreLink::OpenSnapshot(
+    const OpContext& ctx, const v1::OpenSnapshotRequest& request) {
+  Backoff backoff(clock_, random_, options_.patience);
+  for (;;) {
+    const std::unique_ptr<Stub> stub = v1::RestoreService::NewStub(channel_.Get());
+    absl::StatusOr<v1::OpenSnapshotResponse> opened = CallOnce<v1::OpenSnapshotResponse>(
+        ctx, options_.call_timeout,
+        [&](grpc::ClientContext& context, v1::OpenSnapshotResponse& out) {
+          return stub->OpenSnapshot(&context, request, &out);
+        });
+    if (opened.ok()) {
+      grant_id_ = opened->grant_id();
+      restore_id_ = opened->restore_id();
+      return opened;
+    }
+    if (!IsWorthRetrying(opened.status()) || !backoff.Wait(ctx)) return opened;
+  }
+}
+
+absl::Status GrpcRestoreLink::ReadStrings(const OpContext& ctx, const std::vector<std::string>& ids,
+                                          absl::FunctionRef<absl::Status(std::string)> sink) {
+  Backoff backoff(clock_, random_, options_.patience);
+  std::size_t done = 0;
+  while (done < ids.size()) {
+    v1::ReadChunksRequest request;
+    request.set_grant_id(grant_id_);
+    const std::size_t end = std::min(ids.size(), done + kReadIdsMax);
+    for (std::size_t i = done; i < end; ++i) request.add_ids(ids[i]);
+    grpc::ClientContext context;
+    const CallScope scope(context, ctx, absl::InfiniteDuration());
+    const std::unique_ptr<Stub> stub = v1::RestoreService::NewStub(channel_.Get());
+    const auto stream = stub->ReadChunks(&context, request);
+    v1::ReadChunksResponse response;
+    absl::Status taken;
+    while (taken.ok() && done < end && stream->Read(&response)) {
+      taken = sink(std::move(*response.mutable_chunk()));
+      ++done;
+      backoff.Reset();
+    }
+    if (!taken.ok()) context.TryCancel();
+    const absl::Status status = FromGrpcStatus(stream->Finish());
+    MOORING_RETURN_IF_ERROR(taken);
+    if (done == end) continue;
+    if (ctx.stop.stop_requested()) return absl::CancelledError("called off");
+    if (status.ok()) return absl::DataLossError("the server sent fewer chunks than were asked for");
+    if (!IsWorthRetrying(status) || !backoff.Wait(ctx)) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status GrpcRestoreLink::ReadChunks(const OpContext& ctx, const std::vector<ChunkId>& ids,
+                                         absl::FunctionRef<absl::Status(Bytes sealed)> sink) {
+  std::vector<std::string> texts;
+  for (const ChunkId& id : ids) texts.push_back(id.bytes());
+  return ReadStrings(ctx, texts, [&](std::string sealed) { return sink(ToBytes(sealed)); });
+}
+
+void GrpcRestoreLink::Finish(v1::FinishRestoreRequest request) {
+  if (grant_id_.empty()) return;
+  request.set_grant_id(grant_id_);
+  const std::unique_ptr<Stub> stub = v1::RestoreService::NewStub(channel_.Get());
+  CallOnce<v1::FinishRestoreResponse>(
+      OpContext(), absl::Seconds(30),
+      [&](grpc::ClientContext& context, v1::FinishRestoreResponse& out) {
+        return stub->FinishRestore(&context, request, &out);
+      })
+      .IgnoreError();
+}
+
+}  // namespace mooring::agent

@@ -1,0 +1,215 @@
+#include "server/services/agent_service.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "proto/protocol_version.h"
+#include "server/log/json_text.h"
+#include "server/rpc/method_names.h"
+#include "server/rpc/tls.h"
+#include "server/services/proto_time.h"
+#include "storage/base/status.h"
+#include "storage/catalog/agent_store.h"
+#include "storage/catalog/device_store.h"
+
+namespace mooring::server {
+namespace {
+
+constexpr absl::Duration kEventDeadline = absl::Seconds(30);
+constexpr std::size_t kFactBytesMax = 256;
+
+// Facts of a phone are what the phone says: bounded, and without control characters.
+absl::StatusOr<v1::DeviceFacts> CleanFacts(const v1::DeviceFacts& facts) {
+  if (facts.serial().empty() || facts.serial().size() > 128 ||
+      CleanMessage(facts.serial()) != facts.serial()) {
+    return absl::InvalidArgumentError("a phone without a usable serial number");
+  }
+  v1::DeviceFacts clean = facts;
+  clean.set_name(CleanMessage(facts.name()).substr(0, kFactBytesMax));
+  clean.set_model(CleanMessage(facts.model()).substr(0, kFactBytesMax));
+  clean.set_os_version(CleanMessage(facts.os_version()).substr(0, kFactBytesMax));
+  return clean;
+}
+
+}  // namespace
+
+OpContext AgentEvents::Context() const {
+  return {.deadline = parts_.clock.Now() + kEventDeadline, .stop = {}};
+}
+
+absl::StatusOr<v1::ControlResponse> AgentEvents::Hello(const Caller& caller,
+                                                       const std::shared_ptr<AgentLink>& link,
+                                                       const v1::AgentHello& hello) {
+  if (!ServerAcceptsProtocol(kProtocolVersion, hello.protocol_version())) {
+    return absl::FailedPreconditionError(
+        fmt::format("this server speaks protocol {} and takes agents one version behind at most; "
+                    "the agent speaks {}: install another version of it",
+                    kProtocolVersion, hello.protocol_version()));
+  }
+  const AgentId id = caller.agent.id;
+  storage::AgentHelloFacts facts;
+  facts.hostname = CleanMessage(hello.hostname()).substr(0, 253);
+  facts.version = CleanMessage(hello.agent_version()).substr(0, 64);
+  facts.os = CleanMessage(hello.os()).substr(0, 128);
+  facts.protocol_version = hello.protocol_version();
+  const absl::Status stored = parts_.catalog.Run(Context(), [&](storage::Transaction& tx) {
+    const absl::Status set = tx.agents().SetHello(id, facts, parts_.clock.Now());
+    // It tells anew of every phone that is plugged in.
+    return set.ok() ? tx.devices().DetachAll(id) : set;
+  });
+  MOORING_RETURN_IF_ERROR(stored);
+  parts_.hub.Connect(id, link);
+  parts_.log.Info("agent.online", {{"agent", id.hex()}, {"version", facts.version}});
+  v1::ControlResponse response;
+  v1::ServerHello& answer = *response.mutable_hello();
+  answer.set_server_version(kServerVersion);
+  answer.set_protocol_version(kProtocolVersion);
+  *answer.mutable_server_time() = ToTimestamp(parts_.clock.Now());
+  answer.set_organization(parts_.settings.organization);
+  return response;
+}
+
+absl::Status AgentEvents::Event(const Caller& caller, const v1::ControlRequest& event) {
+  switch (event.event_case()) {
+    case v1::ControlRequest::kDeviceAttached:
+      return Attached(caller, event.device_attached());
+    case v1::ControlRequest::kDeviceDetached:
+      return Detached(caller, event.device_detached());
+    case v1::ControlRequest::kProgress:
+      return Progress(caller, event.progress());
+    case v1::ControlRequest::kSessionEnded:
+      return Ended(caller, event.session_ended());
+    case v1::ControlRequest::kHeartbeat:
+      return Heard(caller);
+    case v1::ControlRequest::kHello:
+      return absl::FailedPreconditionError("a second hello on one stream");
+    case v1::ControlRequest::EVENT_NOT_SET:
+      // From an agent that knows more than we do: no harm.
+      return absl::OkStatus();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AgentEvents::Attached(const Caller& caller, const v1::DeviceFacts& facts) {
+  MOORING_ASSIGN_OR_RETURN(const v1::DeviceFacts clean, CleanFacts(facts));
+  const OpContext ctx = Context();
+  const DeviceId new_id = DeviceId::Make(parts_.random);
+  const absl::Status stored =
+      parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
+        MOORING_ASSIGN_OR_RETURN(
+            const auto device,
+            tx.devices().Attach(new_id, clean, caller.agent.id, parts_.clock.Now()));
+        if (device.id != new_id) return absl::OkStatus();
+        return tx.Audit(AuditOf(parts_, caller.actor(), "device.discover", device.id.hex(),
+                                fmt::format(R"({{"serial":{}}})", JsonText(device.serial))));
+      });
+  MOORING_RETURN_IF_ERROR(stored);
+  standings_.Push(ctx, clean.serial());
+  const absl::Status dispatched = restores_.Dispatch(ctx, clean.serial());
+  if (!dispatched.ok()) {
+    parts_.log.Warning("restore.not_ordered", {{"message", std::string(dispatched.message())}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AgentEvents::Detached(const Caller& caller, const std::string& serial) {
+  return parts_.catalog.Run(Context(), [&](storage::Transaction& tx) {
+    return tx.devices().Detach(serial, caller.agent.id, parts_.clock.Now());
+  });
+}
+
+absl::Status AgentEvents::Progress(const Caller& caller, const v1::Progress& progress) {
+  v1::Progress clean = progress;
+  clean.set_message(CleanMessage(progress.message()));
+  const auto session = SessionId::FromBytes(progress.session_id());
+  if (session && parts_.board.SetProgress(*session, caller.agent.id, clean)) {
+    return absl::OkStatus();
+  }
+  const auto restore = storage::RestoreId::FromBytes(progress.session_id());
+  if (restore) restores_.SetProgress(Context(), *restore, clean);
+  // Late news of a session that is over is no fault.
+  return absl::OkStatus();
+}
+
+absl::Status AgentEvents::Ended(const Caller& caller, const v1::SessionEnded& ended) {
+  const OpContext ctx = Context();
+  absl::Status status;
+  if (!ended.restore_id().empty()) {
+    MOORING_ASSIGN_OR_RETURN(const auto restore,
+                             IdFrom<storage::RestoreId>(ended.restore_id(), "restore_id"));
+    status = restores_.Fail(ctx, restore, caller.agent.id, ended.cause(), ended.message());
+  } else if (!ended.session_id().empty()) {
+    MOORING_ASSIGN_OR_RETURN(const SessionId session,
+                             IdFrom<SessionId>(ended.session_id(), "session_id"));
+    status = sessions_.Abort(ctx, session, caller.agent.id, ended.cause(), ended.message());
+  } else {
+    status = sessions_.Missed(ctx, ended.serial(), ended.cause(), ended.message());
+  }
+  if (absl::IsUnavailable(status)) return status;
+  if (!status.ok()) {
+    parts_.log.Warning("session.end_refused", {{"agent", caller.agent.id.hex()},
+                                               {"message", std::string(status.message())}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AgentEvents::Heard(const Caller& caller) {
+  return parts_.catalog.Run(Context(), [&](storage::Transaction& tx) -> absl::Status {
+    MOORING_ASSIGN_OR_RETURN(const auto agent, tx.agents().Get(caller.agent.id));
+    if (!agent || agent->revoked_at) return absl::PermissionDeniedError("revoked");
+    return tx.agents().Touch(caller.agent.id, parts_.clock.Now());
+  });
+}
+
+void AgentEvents::Gone(const Caller& caller, const AgentLink* link) {
+  if (!parts_.hub.Disconnect(caller.agent.id, link)) return;
+  parts_.log.Info("agent.offline", {{"agent", caller.agent.id.hex()}});
+  const absl::Status detached = parts_.catalog.Run(
+      Context(), [&](storage::Transaction& tx) { return tx.devices().DetachAll(caller.agent.id); });
+  if (!detached.ok()) {
+    // Shown only of agents that are online, so nothing wrong is seen meanwhile.
+    parts_.log.Warning("agent.detach_failed", {{"message", std::string(detached.message())}});
+  }
+}
+
+grpc::ServerBidiReactor<v1::ControlRequest, v1::ControlResponse>* AgentServiceImpl::Control(
+    grpc::CallbackServerContext* context) {
+  ControlAdmission admission;
+  admission.admit = [this, evidence = EvidenceOf(*context)] {
+    return gate_.Admit(method::kControl, evidence);
+  };
+  admission.finish = [this](const absl::Status& status, const Caller& caller) {
+    // How long an agent stayed connected is no request latency.
+    return gate_.Finish(method::kControl, status, caller.actor(), absl::ZeroDuration());
+  };
+  return ControlStream::Start(events_, executor_, std::move(admission));
+}
+
+grpc::Status AgentServiceImpl::RenewCertificate(grpc::ServerContext* context,
+                                                const v1::RenewCertificateRequest* request,
+                                                v1::RenewCertificateResponse* response) {
+  return gate_.Unary(
+      method::kRenewCertificate, *context,
+      [&](const Caller& caller, const OpContext& ctx) -> absl::Status {
+        MOORING_ASSIGN_OR_RETURN(const CertificateRequest csr,
+                                 CertificateRequest::Parse(AsBytes(request->csr())));
+        MOORING_ASSIGN_OR_RETURN(
+            IssuedCertificate issued,
+            parts_.authority.IssueAgent(caller.agent.id, csr, parts_.clock.Now()));
+        const std::string id = caller.agent.id.hex();
+        const absl::Status stored =
+            parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
+              MOORING_RETURN_IF_ERROR(tx.agents().Renew(caller.agent.id, caller.key_hash,
+                                                        csr.key_hash(), issued.expires_at));
+              return tx.Audit(AuditOf(parts_, caller.actor(), "agent.renew", id));
+            });
+        MOORING_RETURN_IF_ERROR(stored);
+        parts_.agent_authenticator.Forget();
+        response->set_certificate_chain(std::move(issued.chain));
+        *response->mutable_expires_at() = ToTimestamp(issued.expires_at);
+        return absl::OkStatus();
+      });
+}
+
+}  // namespace mooring::server
