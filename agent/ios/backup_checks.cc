@@ -141,14 +141,13 @@ absl::StatusOr<CaptureVerdict> CheckCapture(const OpContext& ctx, SnapshotBuilde
         }
         return absl::OkStatus();
       }));
-  MOORING_ASSIGN_OR_RETURN(
-      std::optional<OpenedManifest> db,
-      OpenManifestDb(ctx, builder, manifest.view(), backup_password, verdict));
+  MOORING_ASSIGN_OR_RETURN(std::optional<OpenedManifest> db,
+                           OpenManifestDb(ctx, builder, manifest.view(), backup_password, verdict));
   if (!db) return verdict;
   MOORING_ASSIGN_OR_RETURN(const RowCounts rows, CompareRows(ctx, builder, db->readable()));
   if (rows.rows_without_payload > 0) {
-    return Incomplete(fmt::format("{} of {} files are missing", rows.rows_without_payload,
-                                  rows.file_rows));
+    return Incomplete(
+        fmt::format("{} of {} files are missing", rows.rows_without_payload, rows.file_rows));
   }
   verdict.rows_verified = true;
   if (payloads > rows.file_rows) {

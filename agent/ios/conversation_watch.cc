@@ -54,9 +54,9 @@ absl::Status ConversationWatch::OnMessage() {
   if (is_first || told_ == v1::WAITING_FOR_PHONE) {
     // The first message reports the phase even where nothing was waited for.
     told_ = v1::WAITING_FOR_UNSPECIFIED;
-    progress_.Report(phase_, told_, phase_ == v1::PHASE_RESTORING
-                                        ? "Restoring; keep the iPhone plugged in"
-                                        : "Backing up; keep the iPhone plugged in");
+    progress_.Report(phase_, told_,
+                     phase_ == v1::PHASE_RESTORING ? "Restoring; keep the iPhone plugged in"
+                                                   : "Backing up; keep the iPhone plugged in");
   }
   return absl::OkStatus();
 }

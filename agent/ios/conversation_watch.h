@@ -24,9 +24,7 @@ class ConversationWatch final : public Mb2Listener {
 
   absl::Status OnMessage() override;
   void OnPercent(int percent) override { progress_.Percent(percent); }
-  void OnMoved(std::uint64_t files, std::uint64_t bytes) override {
-    progress_.Moved(files, bytes);
-  }
+  void OnMoved(std::uint64_t files, std::uint64_t bytes) override { progress_.Moved(files, bytes); }
 
   // For PhoneStream::SetQuietListener. kCancelled (CAUSE_CANCELLED_ON_PHONE)
   // when the owner calls it off on the phone.

@@ -77,8 +77,8 @@ constexpr std::array kLockdownRows = {
         "too many connections to the iPhone are open", "Unplug the iPhone and plug it in again"},
     Row{LOCKDOWN_E_INVALID_SERVICE, StatusCode::kFailedPrecondition, v1::CAUSE_PHONE_ERROR,
         "the iPhone does not offer the service", "Restart the iPhone"},
-    Row{LOCKDOWN_E_MUX_ERROR, StatusCode::kUnavailable, v1::CAUSE_UNPLUGGED,
-        "the connection ended", kCheckCable},
+    Row{LOCKDOWN_E_MUX_ERROR, StatusCode::kUnavailable, v1::CAUSE_UNPLUGGED, "the connection ended",
+        kCheckCable},
     Row{LOCKDOWN_E_RECEIVE_TIMEOUT, StatusCode::kUnavailable, v1::CAUSE_PHONE_STALLED,
         "the iPhone did not answer in time", kUnlock},
     Row{LOCKDOWN_E_PLIST_ERROR, StatusCode::kUnavailable, v1::CAUSE_PROTOCOL_ERROR,
@@ -87,8 +87,8 @@ constexpr std::array kLockdownRows = {
 
 constexpr std::array kAfcRows = {
     Row{AFC_E_OBJECT_NOT_FOUND, StatusCode::kNotFound, v1::CAUSE_PHONE_ERROR, "no such file", ""},
-    Row{AFC_E_OBJECT_IS_DIR, StatusCode::kFailedPrecondition, v1::CAUSE_PHONE_ERROR,
-        "a directory", ""},
+    Row{AFC_E_OBJECT_IS_DIR, StatusCode::kFailedPrecondition, v1::CAUSE_PHONE_ERROR, "a directory",
+        ""},
     Row{AFC_E_PERM_DENIED, StatusCode::kPermissionDenied, v1::CAUSE_PHONE_ERROR,
         "the iPhone refused access", kUnlock},
     Row{AFC_E_OP_WOULD_BLOCK, StatusCode::kAborted, v1::CAUSE_PHONE_ERROR,

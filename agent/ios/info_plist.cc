@@ -28,9 +28,9 @@ constexpr std::array<std::pair<const char*, const char*>, 10> kIdentity = {{
 
 // What iTunes copies from /iTunes_Control/iTunes.
 constexpr std::array kITunesFiles = {
-    "ApertureAlbumPrefs", "IC-Info.sidb",         "IC-Info.sidv",  "PhotosFolderAlbums",
-    "PhotosFolderName",   "PhotosFolderPrefs",    "VoiceMemos.plist", "iPhotoAlbumPrefs",
-    "iTunesApplicationIDs", "iTunesPrefs",        "iTunesPrefs.plist"};
+    "ApertureAlbumPrefs",   "IC-Info.sidb",      "IC-Info.sidv",     "PhotosFolderAlbums",
+    "PhotosFolderName",     "PhotosFolderPrefs", "VoiceMemos.plist", "iPhotoAlbumPrefs",
+    "iTunesApplicationIDs", "iTunesPrefs",       "iTunesPrefs.plist"};
 constexpr std::uint64_t kITunesFileBytesMax = std::uint64_t{1} << 20;
 // Given where the phone does not say which iTunes it wants.
 constexpr const char* kITunesVersion = "10.0.1";
@@ -50,8 +50,8 @@ Plist ReadITunesFiles(afc_client_t afc) {
   Plist files = Plist::Dict();
   if (afc == nullptr) return files;
   for (const char* name : kITunesFiles) {
-    const absl::StatusOr<Bytes> content = ReadAfcFile(
-        afc, fmt::format("/iTunes_Control/iTunes/{}", name), kITunesFileBytesMax);
+    const absl::StatusOr<Bytes> content =
+        ReadAfcFile(afc, fmt::format("/iTunes_Control/iTunes/{}", name), kITunesFileBytesMax);
     if (content.ok() && !content->empty()) files.Set(name, Plist::Data(*content));
   }
   return files;

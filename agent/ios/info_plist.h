@@ -19,7 +19,6 @@ namespace mooring::agent {
 // left out where the phone does not give them; the identity is required.
 // `afc` may be null.
 absl::StatusOr<Plist> BuildInfoPlist(const OpContext& ctx, Clock& clock, Random& random,
-                                     Lockdown& lockdown, const std::string& udid,
-                                     afc_client_t afc);
+                                     Lockdown& lockdown, const std::string& udid, afc_client_t afc);
 
 }  // namespace mooring::agent

@@ -19,7 +19,9 @@ namespace {
 class IosEngine final : public Engine {
  public:
   IosEngine(std::string serial, const IosDependencies& dependencies)
-      : serial_(std::move(serial)), clock_(dependencies.clock), random_(dependencies.random),
+      : serial_(std::move(serial)),
+        clock_(dependencies.clock),
+        random_(dependencies.random),
         patience_(dependencies.patience) {}
 
   absl::StatusOr<ProbeResult> Probe(const OpContext&) override {
@@ -59,15 +61,13 @@ class IosEngine final : public Engine {
   }
 
   absl::StatusOr<BackupOutcome> Backup(const OpContext& ctx, const BackupOptions& options,
-                                       SnapshotBuilder& builder,
-                                       ProgressSink& progress) override {
+                                       SnapshotBuilder& builder, ProgressSink& progress) override {
     BackupOutcome outcome;
-    MOORING_ASSIGN_OR_RETURN(const std::unique_ptr<PhoneSession> session,
-                             Connect(outcome.facts));
+    MOORING_ASSIGN_OR_RETURN(const std::unique_ptr<PhoneSession> session, Connect(outcome.facts));
     for (const v1::CaptureKind kind : options.captures) {
-      MOORING_ASSIGN_OR_RETURN(*outcome.captures.emplace(outcome.captures.end()),
-                               Capture(ctx, kind, options, *session, outcome.facts, builder,
-                                       progress));
+      MOORING_ASSIGN_OR_RETURN(
+          *outcome.captures.emplace(outcome.captures.end()),
+          Capture(ctx, kind, options, *session, outcome.facts, builder, progress));
     }
     for (const std::string_view path : {kManifestDbPath, kManifestPath, kStatusPath}) {
       if (builder.Find(path)) outcome.base_paths.emplace_back(path);
@@ -112,7 +112,9 @@ class IosEngine final : public Engine {
                                       ProgressSink& progress) {
     if (kind == v1::CAPTURE_KIND_PHOTOS) {
       MOORING_ASSIGN_OR_RETURN(const afc_client_t afc, session.afc());
-      return CapturePhotos(ctx, clock_, afc, builder, progress);
+      absl::StatusOr<v1::Capture> photos = CapturePhotos(ctx, clock_, afc, builder, progress);
+      if (!photos.ok()) return session.Explain(ctx, photos.status());
+      return photos;
     }
     if (kind != v1::CAPTURE_KIND_FULL) {
       return absl::InvalidArgumentError("an iPhone has no capture of this kind");

@@ -55,9 +55,9 @@ absl::StatusOr<SecretBytes> Stretch(ByteView password, ByteView salt, std::uint3
   SecretBytes out(kKeyBytes);
   if (iterations == 0 || iterations > kIterationsMax || salt.empty() ||
       PKCS5_PBKDF2_HMAC(reinterpret_cast<const char*>(password.data()),
-                        static_cast<int>(password.size()), Raw(salt),
-                        static_cast<int>(salt.size()), static_cast<int>(iterations), digest,
-                        static_cast<int>(kKeyBytes), RawOut(out.writable())) != 1) {
+                        static_cast<int>(password.size()), Raw(salt), static_cast<int>(salt.size()),
+                        static_cast<int>(iterations), digest, static_cast<int>(kKeyBytes),
+                        RawOut(out.writable())) != 1) {
     return absl::InvalidArgumentError("backup keybag: derivation parameters");
   }
   return out;
@@ -77,7 +77,9 @@ struct ParsedKeybag {
   std::vector<WrappedClass> classes;
 };
 
-std::uint32_t Number(ByteView value) { return value.size() == 4 ? LoadBe32(value, 0) : 0; }
+std::uint32_t Number(ByteView value) {
+  return value.size() == 4 ? LoadBe32(value, 0) : 0;
+}
 
 void TakeField(std::string_view tag, ByteView value, bool in_header, ParsedKeybag& bag) {
   if (in_header) {
@@ -159,8 +161,8 @@ absl::StatusOr<Keybag> Keybag::Open(ByteView bytes, const SecretBytes& password)
   MOORING_ASSIGN_OR_RETURN(const ParsedKeybag bag, ParseKeybag(bytes));
   SecretBytes stretched = password.Clone();
   if (!bag.double_salt.empty()) {
-    MOORING_ASSIGN_OR_RETURN(stretched, Stretch(password.view(), bag.double_salt,
-                                                bag.double_iterations, EVP_sha256()));
+    MOORING_ASSIGN_OR_RETURN(
+        stretched, Stretch(password.view(), bag.double_salt, bag.double_iterations, EVP_sha256()));
   }
   MOORING_ASSIGN_OR_RETURN(const SecretBytes key,
                            Stretch(stretched.view(), bag.salt, bag.iterations, EVP_sha1()));

@@ -68,7 +68,9 @@ std::set<std::string> AttachedSerials() {
   return serials;
 }
 
-bool IsAttached(const std::string& serial) { return !FindUdid(serial).empty(); }
+bool IsAttached(const std::string& serial) {
+  return !FindUdid(serial).empty();
+}
 
 absl::StatusOr<AttachedPhone> OpenPhone(const std::string& serial) {
   AttachedPhone phone{.handle = nullptr, .udid = FindUdid(serial)};
@@ -94,8 +96,7 @@ absl::StatusOr<std::unique_ptr<Lockdown>> Lockdown::Connect(AttachedPhone& phone
       lockdownd_client_new_with_handshake(phone.handle.get(), &client, kLabel);
   LockdownHandle owned(client);
   MOORING_RETURN_IF_ERROR(LockdownStatus(error, "connect"));
-  return std::unique_ptr<Lockdown>(
-      new Lockdown(phone, std::move(owned), *std::move(pairing)));
+  return std::unique_ptr<Lockdown>(new Lockdown(phone, std::move(owned), *std::move(pairing)));
 }
 
 absl::StatusOr<Plist> Lockdown::Value(const char* domain, const char* key) {
@@ -129,8 +130,7 @@ absl::StatusOr<PhoneService> Lockdown::Start(const OpContext& ctx, Clock& clock,
                                              absl::Duration silence_max) {
   MOORING_ASSIGN_OR_RETURN(const ServiceDescriptor descriptor, StartService(service, escrow));
   idevice_connection_t connection = nullptr;
-  const idevice_error_t error =
-      idevice_connect(phone_.handle.get(), descriptor->port, &connection);
+  const idevice_error_t error = idevice_connect(phone_.handle.get(), descriptor->port, &connection);
   PhoneService started{.connection = ConnectionHandle(connection), .stream = nullptr};
   MOORING_RETURN_IF_ERROR(DeviceStatus(error, fmt::format("connect to {}", service)));
   int socket = -1;

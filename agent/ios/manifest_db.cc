@@ -117,8 +117,8 @@ class Database {
     if (!vfs_.read_status().ok()) return vfs_.read_status();
     if (watch_.ctx.stop.stop_requested()) return absl::CancelledError("cancelled");
     // SQLite's own text may quote the database; its number says enough.
-    return Damaged(fmt::format("SQLite error {}",
-                               db_ ? sqlite3_extended_errcode(db_.get()) : SQLITE_NOMEM));
+    return Damaged(
+        fmt::format("SQLite error {}", db_ ? sqlite3_extended_errcode(db_.get()) : SQLITE_NOMEM));
   }
 
   ReadonlyVfs vfs_;
@@ -161,8 +161,8 @@ absl::Status VisitManifestRows(const OpContext& ctx, FileReader& file,
     MOORING_ASSIGN_OR_RETURN(const bool has_row, db.Step(statement));
     if (!has_row) return absl::OkStatus();
     if (rows == rows_max) return Damaged("too many rows");
-    MOORING_RETURN_IF_ERROR(visit({.file_id = ColumnText(statement, 0),
-                                   .flags = sqlite3_column_int64(statement.get(), 1)}));
+    MOORING_RETURN_IF_ERROR(visit(
+        {.file_id = ColumnText(statement, 0), .flags = sqlite3_column_int64(statement.get(), 1)}));
   }
 }
 

@@ -22,7 +22,9 @@ constexpr std::string_view kEmptyString = "___EmptyParameterString___";
 constexpr std::int64_t kMultiStatus = -13;
 constexpr std::int64_t kUnspecific = -1;
 
-std::string VerbOf(const Plist& message) { return message.view().At(0).text().value_or(""); }
+std::string VerbOf(const Plist& message) {
+  return message.view().At(0).text().value_or("");
+}
 
 // Codes travel as unsigned 64-bit two's complement.
 std::int64_t SignedCode(PlistView value) {
@@ -175,12 +177,11 @@ absl::Status Mb2Session::Download(const OpContext& ctx, PlistView message) {
   }));
   files_.WillRead(known);
   std::vector<UnsentFile> unsent;
-  MOORING_ASSIGN_OR_RETURN(
-      const TransferCounts counts,
-      SendFiles(ctx, channel_.stream(), requested, files_, unsent,
-                [this](std::uint64_t files, std::uint64_t bytes) {
-                  listener_.OnMoved(files, bytes);
-                }));
+  MOORING_ASSIGN_OR_RETURN(const TransferCounts counts,
+                           SendFiles(ctx, channel_.stream(), requested, files_, unsent,
+                                     [this](std::uint64_t files, std::uint64_t bytes) {
+                                       listener_.OnMoved(files, bytes);
+                                     }));
   sent_.files += counts.files;
   sent_.bytes += counts.bytes;
   sent_.failed += counts.failed;
@@ -235,8 +236,8 @@ absl::Status Mb2Session::Move(const OpContext& ctx, PlistView message) {
   TellPercent(message.At(3));
   std::vector<std::pair<std::string, std::string>> moves;
   // All paths are judged before the first move.
-  MOORING_RETURN_IF_ERROR(message.At(1).ForEachEntry(
-      [&](const std::string& key, PlistView value) -> absl::Status {
+  MOORING_RETURN_IF_ERROR(
+      message.At(1).ForEachEntry([&](const std::string& key, PlistView value) -> absl::Status {
         MOORING_ASSIGN_OR_RETURN(PhonePath from, ParsePhonePath(key, udid_));
         MOORING_ASSIGN_OR_RETURN(std::string to, ListedPath(value, udid_));
         if (!from.is_listed) return ProtocolError("a path that does not belong to a backup");

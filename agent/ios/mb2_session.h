@@ -58,7 +58,9 @@ class Mb2Session {
 
   // `udid` is the directory that the phone's paths must begin with.
   Mb2Session(PhoneStream& stream, std::string udid, PhoneFiles& files, Mb2Listener& listener)
-      : channel_(stream, kDeviceLinkLimits), udid_(std::move(udid)), files_(files),
+      : channel_(stream, kDeviceLinkLimits),
+        udid_(std::move(udid)),
+        files_(files),
         listener_(listener) {}
 
   // Agrees on versions.

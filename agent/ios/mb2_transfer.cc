@@ -30,7 +30,11 @@ class Receiver {
  public:
   Receiver(const OpContext& ctx, PhoneStream& stream, std::string_view udid, PhoneFiles& files,
            const OnMoved& on_moved)
-      : ctx_(ctx), stream_(stream), udid_(udid), files_(files), on_moved_(on_moved),
+      : ctx_(ctx),
+        stream_(stream),
+        udid_(udid),
+        files_(files),
+        on_moved_(on_moved),
         buffer_(kPieceBytes) {}
 
   absl::StatusOr<TransferCounts> Run() {

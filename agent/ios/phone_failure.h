@@ -11,7 +11,9 @@
 
 namespace mooring::agent {
 
-inline std::string_view ToStdView(absl::string_view text) { return {text.data(), text.size()}; }
+inline std::string_view ToStdView(absl::string_view text) {
+  return {text.data(), text.size()};
+}
 
 // The phone sent what the protocol does not allow. `what` names no content.
 absl::Status ProtocolError(std::string_view what);

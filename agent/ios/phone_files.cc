@@ -16,14 +16,17 @@ bool IsReadBack(std::string_view path) {
   return name == "Manifest.db" || name == "Manifest.plist" || name == "Status.plist";
 }
 
-absl::Status ReadOnly() { return absl::PermissionDeniedError("the snapshot is read-only"); }
+absl::Status ReadOnly() {
+  return absl::PermissionDeniedError("the snapshot is read-only");
+}
 
 }  // namespace
 
 absl::Status BackupFiles::Read(const OpContext& ctx, const std::string& path,
                                absl::FunctionRef<absl::Status(ByteView)> sink) {
   const std::optional<storage::Entry> entry = builder_.Find(path);
-  if (!entry || entry->type != storage::EntryType::kFile) return absl::NotFoundError("no such file");
+  if (!entry || entry->type != storage::EntryType::kFile)
+    return absl::NotFoundError("no such file");
   MOORING_ASSIGN_OR_RETURN(const std::unique_ptr<FileReader> reader, builder_.Open(ctx, path));
   Bytes buffer(kReadBytes);
   for (std::uint64_t offset = 0; offset < reader->size_bytes();) {
@@ -51,7 +54,8 @@ absl::Status BackupFiles::MakeDirectory(const std::string& path) {
 absl::Status RestoreFiles::Read(const OpContext& ctx, const std::string& path,
                                 absl::FunctionRef<absl::Status(ByteView)> sink) {
   const std::optional<storage::Entry> entry = snapshot_.Find(path);
-  if (!entry || entry->type != storage::EntryType::kFile) return absl::NotFoundError("no such file");
+  if (!entry || entry->type != storage::EntryType::kFile)
+    return absl::NotFoundError("no such file");
   return snapshot_.Read(ctx, path, sink);
 }
 
@@ -69,7 +73,11 @@ absl::Status RestoreFiles::Remove(const std::string& path) {
   return exists ? ReadOnly() : absl::OkStatus();
 }
 
-absl::Status RestoreFiles::Move(const std::string&, const std::string&) { return ReadOnly(); }
-absl::Status RestoreFiles::Copy(const std::string&, const std::string&) { return ReadOnly(); }
+absl::Status RestoreFiles::Move(const std::string&, const std::string&) {
+  return ReadOnly();
+}
+absl::Status RestoreFiles::Copy(const std::string&, const std::string&) {
+  return ReadOnly();
+}
 
 }  // namespace mooring::agent

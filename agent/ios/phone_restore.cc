@@ -37,8 +37,7 @@ absl::StatusOr<Plist> LoadPlist(const OpContext& ctx, SnapshotReader& snapshot,
 
 // Whether the snapshot itself can be restored; an obstacle's sentence, or empty.
 absl::StatusOr<std::string> SnapshotObstacle(const OpContext& ctx, SnapshotReader& snapshot) {
-  for (const std::string_view path :
-       {kInfoPath, kStatusPath, kManifestPath, kManifestDbPath}) {
+  for (const std::string_view path : {kInfoPath, kStatusPath, kManifestPath, kManifestDbPath}) {
     if (!snapshot.Find(path)) return std::string("The snapshot holds no full backup of an iPhone.");
   }
   if (!snapshot.List(kFullSnapshot).empty()) return std::string("The backup was never finished.");
@@ -65,8 +64,7 @@ std::uint64_t FullBytes(SnapshotReader& snapshot) {
   return bytes;
 }
 
-Plist RestoreMessage(const std::string& source, const std::string& target,
-                     ByteView password) {
+Plist RestoreMessage(const std::string& source, const std::string& target, ByteView password) {
   Plist options = Plist::Dict();
   options.Set("RestoreSystemFiles", Plist::Boolean(true))
       .Set("RestoreShouldReboot", Plist::Boolean(true))
@@ -170,17 +168,15 @@ absl::StatusOr<RestoreOutcome> RestorePhone(const OpContext& ctx, PhoneSession& 
   RestoreFiles files(snapshot);
   MOORING_ASSIGN_OR_RETURN(
       const Mb2Response response,
-      session.Converse(
-          ctx,
-          {PhoneTask::kRestore, source,
-           RestoreMessage(source, session.phone().udid,
-                          is_encrypted ? backup_password.view() : ByteView())},
-          files, progress));
+      session.Converse(ctx,
+                       {PhoneTask::kRestore, source,
+                        RestoreMessage(source, session.phone().udid,
+                                       is_encrypted ? backup_password.view() : ByteView())},
+                       files, progress));
   RestoreOutcome outcome{.files = response.sent.files, .bytes = response.sent.bytes, .remarks = {}};
   if (response.sent.failed > 0) {
-    outcome.remarks.push_back(
-        fmt::format("the iPhone asked for {} files that the backup does not hold",
-                    response.sent.failed));
+    outcome.remarks.push_back(fmt::format(
+        "the iPhone asked for {} files that the backup does not hold", response.sent.failed));
   }
   outcome.remarks.emplace_back(
       "The iPhone restarts now; its apps come from the App Store once its owner signs in.");

@@ -44,8 +44,8 @@ absl::Status PhoneSession::Explain(const OpContext& ctx, const absl::Status& sta
   if (CauseOf(status) != v1::CAUSE_UNPLUGGED) return status;
   clock_.Sleep(kDetachLag, ctx.stop);
   if (!IsAttached(phone_.udid)) {
-    return Failure(absl::StatusCode::kUnavailable, v1::CAUSE_UNPLUGGED,
-                   "the iPhone was unplugged", "Plug the iPhone in and start again");
+    return Failure(absl::StatusCode::kUnavailable, v1::CAUSE_UNPLUGGED, "the iPhone was unplugged",
+                   "Plug the iPhone in and start again");
   }
   return Failure(absl::StatusCode::kUnavailable, v1::CAUSE_PHONE_ERROR,
                  "the iPhone ended the connection",
@@ -55,10 +55,9 @@ absl::Status PhoneSession::Explain(const OpContext& ctx, const absl::Status& sta
 absl::StatusOr<Mb2Response> PhoneSession::Converse(const OpContext& ctx, const Request& request,
                                                    PhoneFiles& files, ProgressSink& progress) {
   MOORING_CHECK(sync_lock_ != nullptr);
-  MOORING_ASSIGN_OR_RETURN(
-      const PhoneService service,
-      lockdown_->Start(ctx, clock_, kBackupService, Lockdown::Escrow::kWith,
-                       patience_.silence_max));
+  MOORING_ASSIGN_OR_RETURN(const PhoneService service,
+                           lockdown_->Start(ctx, clock_, kBackupService, Lockdown::Escrow::kWith,
+                                            patience_.silence_max));
   const v1::Phase phase =
       request.task == PhoneTask::kRestore ? v1::PHASE_RESTORING : v1::PHASE_CAPTURING;
   ConversationWatch watch(ctx, progress, phase, *notifications_);

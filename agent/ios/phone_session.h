@@ -55,12 +55,13 @@ class PhoneSession {
   absl::StatusOr<Mb2Response> Converse(const OpContext& ctx, const Request& request,
                                        PhoneFiles& files, ProgressSink& progress);
 
+  // `status`, and where a connection ended, whether the phone was unplugged or
+  // dropped it.
+  absl::Status Explain(const OpContext& ctx, const absl::Status& status) const;
+
  private:
   PhoneSession(Clock& clock, const IosPatience& patience, AttachedPhone phone)
       : clock_(clock), patience_(patience), phone_(std::move(phone)) {}
-
-  // A connection that ended: unplugged, or has the phone dropped it?
-  absl::Status Explain(const OpContext& ctx, const absl::Status& status) const;
 
   Clock& clock_;
   const IosPatience& patience_;

@@ -56,8 +56,12 @@ absl::Status NotTrusted(std::string_view why) {
 
 }  // namespace
 
-void SocketPhoneStream::FreeTls::operator()(ssl_st* tls) const { SSL_free(tls); }
-void SocketPhoneStream::FreeTls::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); }
+void SocketPhoneStream::FreeTls::operator()(ssl_st* tls) const {
+  SSL_free(tls);
+}
+void SocketPhoneStream::FreeTls::operator()(ssl_ctx_st* context) const {
+  SSL_CTX_free(context);
+}
 
 absl::StatusOr<std::unique_ptr<SocketPhoneStream>> SocketPhoneStream::Make(
     Clock& clock, int socket, absl::Duration silence_max) {
@@ -162,8 +166,8 @@ absl::Status SocketPhoneStream::Await(const OpContext& ctx, bool writing, Wait& 
       return Failure(absl::StatusCode::kCancelled, v1::CAUSE_CANCELLED, "cancelled", "");
     }
     if (clock_.Now() >= ctx.deadline) return absl::DeadlineExceededError("out of time");
-    pollfd poll_for{.fd = socket_, .events = static_cast<short>(writing ? POLLOUT : POLLIN),
-                    .revents = 0};
+    pollfd poll_for{
+        .fd = socket_, .events = static_cast<short>(writing ? POLLOUT : POLLIN), .revents = 0};
     if (poll(&poll_for, 1, kPollMs) > 0) return absl::OkStatus();
     const absl::Duration now = clock_.Monotonic();
     if (now - wait.since > silence_max_) {

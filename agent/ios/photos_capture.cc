@@ -40,8 +40,8 @@ class PhotoWalk {
       if (ctx_.stop.stop_requested()) {
         return Failure(absl::StatusCode::kCancelled, v1::CAUSE_CANCELLED, "cancelled", "");
       }
-      MOORING_RETURN_IF_ERROR(Item(fmt::format("{}/{}", phone_path, name),
-                                   fmt::format("{}/{}", path, name), depth));
+      MOORING_RETURN_IF_ERROR(
+          Item(fmt::format("{}/{}", phone_path, name), fmt::format("{}/{}", path, name), depth));
     }
     return absl::OkStatus();
   }
@@ -77,22 +77,22 @@ class PhotoWalk {
 
   absl::Status File(const std::string& phone_path, const std::string& path, const AfcInfo& info) {
     const std::optional<storage::Entry> known = builder_.Find(path);
-    if (known && known->type == storage::EntryType::kFile &&
-        known->size_bytes == info.size_bytes && known->modified_unix_ns == info.modified_unix_ns) {
+    if (known && known->type == storage::EntryType::kFile && known->size_bytes == info.size_bytes &&
+        known->modified_unix_ns == info.modified_unix_ns) {
       return absl::OkStatus();
     }
     if (builder_.IsDirectory(path)) MOORING_RETURN_IF_ERROR(builder_.Remove(path));
-    const FileFacts facts{.modified_unix_ns = info.modified_unix_ns, .mode = 0600, .will_be_read = false};
+    const FileFacts facts{
+        .modified_unix_ns = info.modified_unix_ns, .mode = 0600, .will_be_read = false};
     MOORING_ASSIGN_OR_RETURN(const std::unique_ptr<FileWriter> writer,
                              builder_.Put(ctx_, path, facts));
-    const absl::Status streamed =
-        StreamAfc(afc_, phone_path, [&](ByteView piece) -> absl::Status {
-          if (ctx_.stop.stop_requested()) {
-            return Failure(absl::StatusCode::kCancelled, v1::CAUSE_CANCELLED, "cancelled", "");
-          }
-          progress_.Moved(0, piece.size());
-          return writer->Write(piece);
-        });
+    const absl::Status streamed = StreamAfc(afc_, phone_path, [&](ByteView piece) -> absl::Status {
+      if (ctx_.stop.stop_requested()) {
+        return Failure(absl::StatusCode::kCancelled, v1::CAUSE_CANCELLED, "cancelled", "");
+      }
+      progress_.Moved(0, piece.size());
+      return writer->Write(piece);
+    });
     if (absl::IsNotFound(streamed) || absl::IsPermissionDenied(streamed)) {
       ++gaps_;
       return absl::OkStatus();

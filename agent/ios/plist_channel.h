@@ -19,8 +19,7 @@ namespace mooring::agent {
 // refused before any memory is taken for it.
 class PlistChannel {
  public:
-  PlistChannel(PhoneStream& stream, const PlistLimits& limits)
-      : stream_(stream), limits_(limits) {}
+  PlistChannel(PhoneStream& stream, const PlistLimits& limits) : stream_(stream), limits_(limits) {}
 
   absl::Status SendBinary(const OpContext& ctx, const Plist& plist);
   absl::Status SendXml(const OpContext& ctx, const Plist& plist);

@@ -24,9 +24,9 @@ absl::Status Bad(std::string_view what) {
 
 // What one object is and where its parts lie.
 struct Object {
-  std::uint8_t kind = 0;           // High nibble of the marker.
+  std::uint8_t kind = 0;            // High nibble of the marker.
   std::uint64_t payload_bytes = 0;  // Of strings and data.
-  std::uint64_t refs_offset = 0;   // Arrays and dictionaries: their references.
+  std::uint64_t refs_offset = 0;    // Arrays and dictionaries: their references.
   std::uint64_t ref_count = 0;
 };
 
@@ -156,8 +156,8 @@ class BinaryChecker {
     if (low == 0x0F) MOORING_RETURN_IF_ERROR(ReadLongCount(at, count));
     if (count > bytes_.size()) return Bad("count out of range");
     const bool holds_refs = object.kind == kArray || object.kind == kDict;
-    const std::uint64_t unit =
-        holds_refs ? ref_size_ * (object.kind == kDict ? 2U : 1U) : (object.kind == kUtf16 ? 2U : 1U);
+    const std::uint64_t unit = holds_refs ? ref_size_ * (object.kind == kDict ? 2U : 1U)
+                                          : (object.kind == kUtf16 ? 2U : 1U);
     if (Room(at) < count * unit) return Bad("object longer than the list");
     if (holds_refs) {
       object.refs_offset = at;
@@ -190,7 +190,8 @@ class BinaryChecker {
     for (std::uint64_t i = 0; i < object.ref_count; ++i) {
       const std::uint64_t child = LoadBe(object.refs_offset + i * ref_size_, ref_size_);
       if (child >= object_count_) return Bad("reference out of range");
-      if (object.kind == kDict && i < object.ref_count / 2) MOORING_RETURN_IF_ERROR(CheckKey(child));
+      if (object.kind == kDict && i < object.ref_count / 2)
+        MOORING_RETURN_IF_ERROR(CheckKey(child));
       MOORING_RETURN_IF_ERROR(Walk(child, depth + 1));
       sum.objects += totals_[child].objects;
       sum.bytes += totals_[child].bytes;

@@ -11,9 +11,8 @@
 namespace mooring::agent {
 namespace {
 
-constexpr std::array<std::string_view, 11> kTags = {"plist", "dict", "array",   "key",
-                                                    "string", "data", "date",    "integer",
-                                                    "real",   "true", "false"};
+constexpr std::array<std::string_view, 11> kTags = {
+    "plist", "dict", "array", "key", "string", "data", "date", "integer", "real", "true", "false"};
 constexpr std::array<std::string_view, 5> kEntities = {"amp", "lt", "gt", "quot", "apos"};
 // Longest entity between & and ;, enough for #x10FFFF.
 constexpr std::size_t kEntityCharactersMax = 8;
@@ -22,7 +21,9 @@ absl::Status Bad(std::string_view what) {
   return absl::InvalidArgumentError(fmt::format("property list: {}", what));
 }
 
-bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+bool IsSpace(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 class XmlChecker {
  public:

@@ -14,9 +14,13 @@ struct OpenedFile {
   ReadonlyVfs* vfs;
 };
 
-ReadonlyVfs& VfsOf(sqlite3_file* file) { return *reinterpret_cast<OpenedFile*>(file)->vfs; }
+ReadonlyVfs& VfsOf(sqlite3_file* file) {
+  return *reinterpret_cast<OpenedFile*>(file)->vfs;
+}
 
-int Close(sqlite3_file*) { return SQLITE_OK; }
+int Close(sqlite3_file*) {
+  return SQLITE_OK;
+}
 
 int Read(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {
   auto* first = static_cast<std::byte*>(out);
@@ -31,25 +35,39 @@ int Read(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {
   return SQLITE_IOERR_SHORT_READ;
 }
 
-int Write(sqlite3_file*, const void*, int, sqlite3_int64) { return SQLITE_READONLY; }
-int Truncate(sqlite3_file*, sqlite3_int64) { return SQLITE_READONLY; }
-int Sync(sqlite3_file*, int) { return SQLITE_OK; }
+int Write(sqlite3_file*, const void*, int, sqlite3_int64) {
+  return SQLITE_READONLY;
+}
+int Truncate(sqlite3_file*, sqlite3_int64) {
+  return SQLITE_READONLY;
+}
+int Sync(sqlite3_file*, int) {
+  return SQLITE_OK;
+}
 
 int FileSize(sqlite3_file* file, sqlite3_int64* bytes) {
   *bytes = static_cast<sqlite3_int64>(VfsOf(file).size_bytes());
   return SQLITE_OK;
 }
 
-int Lock(sqlite3_file*, int) { return SQLITE_OK; }
+int Lock(sqlite3_file*, int) {
+  return SQLITE_OK;
+}
 
 int CheckReservedLock(sqlite3_file*, int* held) {
   *held = 0;
   return SQLITE_OK;
 }
 
-int FileControl(sqlite3_file*, int, void*) { return SQLITE_NOTFOUND; }
-int SectorSize(sqlite3_file*) { return 4096; }
-int DeviceCharacteristics(sqlite3_file*) { return SQLITE_IOCAP_IMMUTABLE; }
+int FileControl(sqlite3_file*, int, void*) {
+  return SQLITE_NOTFOUND;
+}
+int SectorSize(sqlite3_file*) {
+  return 4096;
+}
+int DeviceCharacteristics(sqlite3_file*) {
+  return SQLITE_IOCAP_IMMUTABLE;
+}
 
 const sqlite3_io_methods* Methods() {
   static const sqlite3_io_methods methods = [] {
@@ -83,7 +101,9 @@ int Open(sqlite3_vfs* vfs, const char*, sqlite3_file* file, int flags, int* out_
   return SQLITE_OK;
 }
 
-int Delete(sqlite3_vfs*, const char*, int) { return SQLITE_IOERR_DELETE; }
+int Delete(sqlite3_vfs*, const char*, int) {
+  return SQLITE_IOERR_DELETE;
+}
 
 int Access(sqlite3_vfs*, const char*, int, int* result) {
   *result = 0;
@@ -100,17 +120,22 @@ int Randomness(sqlite3_vfs*, int bytes, char* out) {
   std::memset(out, 0, static_cast<std::size_t>(bytes));
   return bytes;
 }
-int Sleep(sqlite3_vfs*, int) { return 0; }
+int Sleep(sqlite3_vfs*, int) {
+  return 0;
+}
 int CurrentTime(sqlite3_vfs*, double* now) {
   *now = 0;
   return SQLITE_OK;
 }
-int LastError(sqlite3_vfs*, int, char*) { return 0; }
+int LastError(sqlite3_vfs*, int, char*) {
+  return 0;
+}
 
 }  // namespace
 
 ReadonlyVfs::ReadonlyVfs(FileReader& file)
-    : file_(file), name_(fmt::format("mooring-{}", fmt::ptr(this))),
+    : file_(file),
+      name_(fmt::format("mooring-{}", fmt::ptr(this))),
       vfs_(std::make_unique<sqlite3_vfs>()) {
   vfs_->iVersion = 1;
   vfs_->szOsFile = sizeof(OpenedFile);
@@ -128,7 +153,9 @@ ReadonlyVfs::ReadonlyVfs(FileReader& file)
   sqlite3_vfs_register(vfs_.get(), 0);
 }
 
-ReadonlyVfs::~ReadonlyVfs() { sqlite3_vfs_unregister(vfs_.get()); }
+ReadonlyVfs::~ReadonlyVfs() {
+  sqlite3_vfs_unregister(vfs_.get());
+}
 
 const Bytes* ReadonlyVfs::LoadBlock(std::uint64_t index) {
   if (const auto known = by_index_.find(index); known != by_index_.end()) {

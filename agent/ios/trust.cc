@@ -9,15 +9,13 @@
 namespace mooring::agent {
 namespace {
 
-constexpr const char* kTrustSentence =
-    "Unlock the iPhone, tap Trust and enter its passcode";
+constexpr const char* kTrustSentence = "Unlock the iPhone, tap Trust and enter its passcode";
 constexpr const char* kUnlockSentence = "Unlock the iPhone";
 
 // Asks the phone to pair: raises the question, or takes the answer.
 absl::Status Pair(AttachedPhone& phone) {
   lockdownd_client_t client = nullptr;
-  const lockdownd_error_t connected =
-      lockdownd_client_new(phone.handle.get(), &client, "mooring");
+  const lockdownd_error_t connected = lockdownd_client_new(phone.handle.get(), &client, "mooring");
   const LockdownHandle owned(client);
   MOORING_RETURN_IF_ERROR(LockdownStatus(connected, "pair"));
   return LockdownStatus(lockdownd_pair(client, nullptr), "pair");
@@ -42,7 +40,10 @@ absl::Status Unlocked(Lockdown& lockdown) {
 class Patience {
  public:
   Patience(Clock& clock, const TrustPatience& limits, ProgressSink& progress)
-      : clock_(clock), limits_(limits), progress_(progress), since_(clock.Monotonic()),
+      : clock_(clock),
+        limits_(limits),
+        progress_(progress),
+        since_(clock.Monotonic()),
         pause_(limits.poll_first) {}
 
   // Sleeps before the next attempt; `error` once there is none.
@@ -96,8 +97,7 @@ std::optional<OwnersMove> OwnersMoveFor(const absl::Status& error) {
 
 absl::StatusOr<std::unique_ptr<Lockdown>> AwaitTrust(const OpContext& ctx, Clock& clock,
                                                      const TrustPatience& limits,
-                                                     AttachedPhone& phone,
-                                                     ProgressSink& progress) {
+                                                     AttachedPhone& phone, ProgressSink& progress) {
   Patience patience(clock, limits, progress);
   while (true) {
     absl::StatusOr<std::unique_ptr<Lockdown>> session = Attempt(phone);

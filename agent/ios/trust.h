@@ -42,7 +42,6 @@ std::optional<OwnersMove> OwnersMoveFor(const absl::Status& error);
 // the owner did not come.
 absl::StatusOr<std::unique_ptr<Lockdown>> AwaitTrust(const OpContext& ctx, Clock& clock,
                                                      const TrustPatience& patience,
-                                                     AttachedPhone& phone,
-                                                     ProgressSink& progress);
+                                                     AttachedPhone& phone, ProgressSink& progress);
 
 }  // namespace mooring::agent

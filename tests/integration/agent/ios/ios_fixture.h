@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "agent/device/cause.h"
@@ -68,9 +69,9 @@ class IosEngineTest : public ::testing::Test {
     v1::BeginBackupRequest request;
     request.mutable_device()->set_serial(udid);
     MOORING_ASSIGN_OR_RETURN(const v1::SessionGrant grant, link_.Begin(ctx_, request));
-    MOORING_ASSIGN_OR_RETURN(
-        const auto builder, agent::SnapshotBuilderImpl::Create(ctx_, link_, random_, grant,
-                                                               link_.hpke_private_key(), {}));
+    MOORING_ASSIGN_OR_RETURN(const auto builder,
+                             agent::SnapshotBuilderImpl::Create(ctx_, link_, random_, grant,
+                                                                link_.hpke_private_key(), {}));
     MOORING_RETURN_IF_ERROR(builder->base_fault());
     MOORING_ASSIGN_OR_RETURN(agent::BackupOutcome outcome,
                              EngineOf(udid)->Backup(ctx_, options, *builder, progress_));
@@ -108,6 +109,16 @@ class IosEngineTest : public ::testing::Test {
       if (!file.encrypted_only || sensitive) files[file.domain + "-" + file.path] = file;
     }
     return files;
+  }
+  // The same, one line a file, for comparison of what matters.
+  std::map<std::string, std::string> ContentsOf(const std::string& udid, bool sensitive = false) {
+    std::map<std::string, std::string> contents;
+    for (const auto& [name, file] : FilesOf(udid, sensitive)) {
+      contents[name] =
+          fmt::format("kind {} mode {:o} time {} size {} {} {}", static_cast<int>(file.kind),
+                      file.mode, file.modified_unix, file.size_bytes, file.sha256, file.target);
+    }
+    return contents;
   }
   void ExpectGoodManners(const std::string& udid) {
     EXPECT_EQ(farm_->Violations(udid), std::vector<std::string>());
