@@ -30,7 +30,7 @@ void PrintError(Output& output, const absl::Status& status) {
   const absl::string_view message = status.message();
   output.Note(fmt::format("mooring: {}", message.empty() ? absl::StatusCodeToString(status.code())
                                                          : std::string(message)));
-  const v1::ErrorDetail detail = ErrorDetailOf(status);
+  const v1::ErrorDetail detail = ErrorDetailOf(status).value_or(v1::ErrorDetail());
   if (!detail.next_step().empty()) output.Note("  " + detail.next_step());
   if (!detail.incident().empty()) output.Note("  incident " + detail.incident());
 }

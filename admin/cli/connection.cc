@@ -22,6 +22,16 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeTlsChannel(const cli::v1::Cli
   return grpc::CreateCustomChannel(config.server(), grpc::SslCredentials(options), arguments);
 }
 
+absl::Status WithNextStep(const absl::Status& status, const std::string& next_step) {
+  v1::ErrorDetail detail = ErrorDetailOf(status).value_or(v1::ErrorDetail());
+  detail.set_next_step(next_step);
+  return WithErrorDetail(status, detail);
+}
+
+std::string NextStepOf(const absl::Status& status) {
+  return ErrorDetailOf(status).value_or(v1::ErrorDetail()).next_step();
+}
+
 void Connection::Prepare(grpc::ClientContext& context, absl::Duration timeout) const {
   context.AddMetadata("authorization", "Bearer " + token_);
   if (timeout != absl::InfiniteDuration()) {
@@ -30,7 +40,7 @@ void Connection::Prepare(grpc::ClientContext& context, absl::Duration timeout) c
 }
 
 absl::Status Connection::Explain(const absl::Status& status) const {
-  if (status.ok() || !ErrorDetailOf(status).next_step().empty()) return status;
+  if (status.ok() || !NextStepOf(status).empty()) return status;
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
       return WithNextStep(Annotate(status, "cannot reach " + server_),

@@ -17,7 +17,7 @@
 #include <grpcpp/support/sync_stream.h>
 
 #include "admin/cli/environment.h"
-#include "admin/cli/rpc_status.h"
+#include "proto/rpc_status.h"
 #include "storage/base/clock.h"
 
 namespace mooring::admin {
@@ -28,6 +28,11 @@ inline constexpr int kMessageBytesMax = 128 << 20;
 
 // TLS with the CA of `config` and no other.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeTlsChannel(const cli::v1::CliConfig& config);
+
+// `status` with what a person can do about it; its cause is kept.
+absl::Status WithNextStep(const absl::Status& status, const std::string& next_step);
+// That, or empty.
+std::string NextStepOf(const absl::Status& status);
 
 // A stream of answers. Thread-bound.
 template <typename Response>
@@ -56,7 +61,7 @@ class ServerStream {
 
   absl::Status Finish() {
     finished_ = true;
-    return FromGrpc(reader_->Finish());
+    return FromGrpcStatus(reader_->Finish());
   }
 
  private:
@@ -96,7 +101,7 @@ class Connection {
     const std::stop_callback on_stop(stop_, [&context] { context.TryCancel(); });
     Response response;
     const grpc::Status status = (stub.*method)(&context, request, &response);
-    if (!status.ok()) return Explain(FromGrpc(status));
+    if (!status.ok()) return Explain(FromGrpcStatus(status));
     return response;
   }
 

@@ -1,6 +1,6 @@
 #include "admin/cli/exit_code.h"
 
-#include "admin/cli/rpc_status.h"
+#include "proto/rpc_status.h"
 
 namespace mooring::admin {
 
@@ -49,7 +49,7 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kDataLoss:
       return ExitCode::kIntegrity;
     case absl::StatusCode::kFailedPrecondition: {
-      const v1::Cause cause = ErrorDetailOf(status).cause();
+      const v1::Cause cause = ErrorDetailOf(status).value_or(v1::ErrorDetail()).cause();
       return cause == v1::CAUSE_UNSPECIFIED ? ExitCode::kWaitingForApproval : ExitCodeOf(cause);
     }
     default:

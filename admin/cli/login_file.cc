@@ -6,7 +6,7 @@
 #include <absl/strings/str_cat.h>
 #include <fmt/format.h>
 
-#include "admin/cli/rpc_status.h"
+#include "admin/cli/connection.h"
 #include "proto/plain_text.h"
 #include "proto/yaml_message.h"
 #include "storage/base/status.h"

@@ -54,7 +54,7 @@ class InterruptWatch {
   InterruptWatch() {
     const sigset_t signals = WatchedSignals();
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    thread_ = std::thread([this] { Wait(); });
+    thread_ = std::jthread(Wait, interrupted_);
   }
   ~InterruptWatch() {
     ::pthread_kill(thread_.native_handle(), kEnd);
@@ -66,17 +66,17 @@ class InterruptWatch {
   std::stop_token token() const { return interrupted_.get_token(); }
 
  private:
-  void Wait() {
+  static void Wait(std::stop_source interrupted) {
     const sigset_t signals = WatchedSignals();
     int signal = 0;
     while (::sigwait(&signals, &signal) == 0 && signal != kEnd) {
-      if (interrupted_.stop_requested()) ::_exit(128 + signal);
-      interrupted_.request_stop();
+      if (interrupted.stop_requested()) ::_exit(128 + signal);
+      interrupted.request_stop();
     }
   }
 
   std::stop_source interrupted_;
-  std::thread thread_;
+  std::jthread thread_;
 };
 
 int Main(const std::vector<std::string>& args) {

@@ -53,7 +53,27 @@ std::string ClusterVersion(const std::string& data_directory) {
   return text;
 }
 
-absl::StatusOr<std::string> FindBinaries(const std::string& data_directory) {
+// Major version of the binaries in a folder, from "postgres (PostgreSQL) 15.3"; empty if they
+// do not say.
+std::string BinaryVersion(const std::string& folder, const RunAs& run_as) {
+  int pipe_fds[2];
+  if (pipe2(pipe_fds, O_CLOEXEC) != 0) return "";
+  absl::StatusOr<ProcessHandle> postgres =
+      SpawnProcess({folder + "/postgres", "--version"}, run_as, pipe_fds[1]);
+  close(pipe_fds[1]);
+  std::string text(256, '\0');
+  ssize_t got = 0;
+  if (postgres.ok() && postgres->WaitForEnd(absl::Seconds(10))) {
+    got = read(pipe_fds[0], text.data(), text.size());
+  }
+  close(pipe_fds[0]);
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  const std::size_t digits = text.find_first_of("0123456789");
+  if (digits == std::string::npos) return "";
+  return text.substr(digits, text.find_first_not_of("0123456789", digits) - digits);
+}
+
+absl::StatusOr<std::string> FindBinaries(const std::string& data_directory, const RunAs& run_as) {
   const std::string cluster = ClusterVersion(data_directory);
   // Debian keeps each major version in a folder of its own.
   std::error_code error;
@@ -70,7 +90,8 @@ absl::StatusOr<std::string> FindBinaries(const std::string& data_directory) {
   const char* path = std::getenv("PATH");
   std::istringstream folders(path == nullptr ? "" : path);
   for (std::string folder; std::getline(folders, folder, ':');) {
-    if (!folder.empty() && HasBinaries(folder)) return folder;
+    if (folder.empty() || !HasBinaries(folder)) continue;
+    if (cluster.empty() || BinaryVersion(folder, run_as) == cluster) return folder;
   }
   return absl::FailedPreconditionError(
       cluster.empty()
@@ -190,7 +211,7 @@ absl::StatusOr<PostgresFiles> PreparePostgresFiles(const std::string& directory,
   files.start_log = directory + "/start.log";
   files.binaries = binaries;
   if (binaries.empty()) {
-    MOORING_ASSIGN_OR_RETURN(files.binaries, FindBinaries(files.data_directory));
+    MOORING_ASSIGN_OR_RETURN(files.binaries, FindBinaries(files.data_directory, files.run_as));
   } else if (!HasBinaries(binaries)) {
     return absl::FailedPreconditionError(fmt::format("no initdb and postgres in {}", binaries));
   }

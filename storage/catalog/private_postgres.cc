@@ -212,6 +212,10 @@ absl::Status PrivatePostgres::Stop() {
       process_.WaitForEnd(absl::Seconds(10));
     }
   }
+  // A short one outside `directory` is nobody else's; one that is not empty stays.
+  if (!files_.socket_directory.starts_with(options_.directory)) {
+    (void)rmdir(files_.socket_directory.c_str());
+  }
   Tell(State::kStopped, status.ok() ? "stopped" : std::string(status.message()));
   return status;
 }

@@ -55,8 +55,7 @@ class Examination {
 
   void AddFailure(const std::string& name, const absl::Status& status) {
     if (code_ == ExitCode::kOk) code_ = ExitCodeOf(status);
-    Add(name, cli::v1::CHECK_RESULT_FAILED, std::string(status.message()),
-        ErrorDetailOf(status).next_step());
+    Add(name, cli::v1::CHECK_RESULT_FAILED, std::string(status.message()), NextStepOf(status));
   }
 
   bool CheckLogin() {

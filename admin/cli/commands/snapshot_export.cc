@@ -2,8 +2,11 @@
 
 #include "admin/cli/commands/snapshot_export.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -38,40 +41,95 @@ struct OpenedSnapshot {
   std::string grant_id;
 };
 
-// A new request, or the one that was made earlier.
-absl::StatusOr<v1::Request> RequestFor(Connection& connection, const std::string& snapshot,
-                                       const ExportOptions& options) {
-  if (options.request.empty()) {
-    v1::CreateExportRequest create;
-    create.set_snapshot_id(snapshot);
-    create.set_reason(options.reason);
-    MOORING_ASSIGN_OR_RETURN(const auto created,
-                             connection.Call(&v1::AccessService::Stub::CreateExport, create));
-    return created.request();
-  }
-  MOORING_ASSIGN_OR_RETURN(const std::string id, ResolveRequest(connection, options.request));
+// A request, and the code of its grant once it is approved.
+struct ApprovedExport {
+  v1::Request request;
+  std::string grant_code;
+};
+
+absl::StatusOr<std::string> Redeem(Connection& connection, const std::string& request_id) {
+  v1::RedeemExportRequest redeem;
+  redeem.set_request_id(request_id);
+  MOORING_ASSIGN_OR_RETURN(const auto grant,
+                           connection.Call(&v1::AccessService::Stub::RedeemExport, redeem));
+  return grant.grant_code();
+}
+
+absl::StatusOr<ApprovedExport> NamedRequest(Connection& connection, const std::string& snapshot,
+                                            const std::string& text) {
+  MOORING_ASSIGN_OR_RETURN(const std::string id, ResolveRequest(connection, text));
   MOORING_ASSIGN_OR_RETURN(v1::Request request, FetchRequest(connection, id));
   if (request.kind() != v1::REQUEST_KIND_EXPORT || request.snapshot_id() != snapshot) {
     return absl::InvalidArgumentError(
         fmt::format("request {} is not for an export of this snapshot", ShortId(id)));
   }
   MOORING_RETURN_IF_ERROR(CheckNotRefused(request));
-  return request;
+  ApprovedExport result{std::move(request), ""};
+  if (result.request.state() == v1::REQUEST_STATE_APPROVED) {
+    MOORING_ASSIGN_OR_RETURN(result.grant_code, Redeem(connection, id));
+  }
+  return result;
+}
+
+// Our own requests for this snapshot that may still come to something, newest first.
+absl::StatusOr<std::vector<v1::Request>> EarlierRequests(Invocation& run, Connection& connection,
+                                                         const std::string& snapshot) {
+  MOORING_ASSIGN_OR_RETURN(const auto who,
+                           connection.Call(&v1::AccessService::Stub::WhoAmI, v1::WhoAmIRequest()));
+  MOORING_ASSIGN_OR_RETURN(const auto all, connection.Call(&v1::AccessService::Stub::ListRequests,
+                                                           v1::ListRequestsRequest()));
+  std::vector<v1::Request> earlier;
+  for (const v1::Request& request : all.requests()) {
+    const bool may_come = request.state() == v1::REQUEST_STATE_PENDING ||
+                          request.state() == v1::REQUEST_STATE_APPROVED;
+    const bool expired = request.has_expires_at() && ToTime(request.expires_at()) <= run.now();
+    if (request.kind() == v1::REQUEST_KIND_EXPORT && request.snapshot_id() == snapshot &&
+        request.requested_by() == who.user() && may_come && !expired) {
+      earlier.push_back(request);
+    }
+  }
+  std::sort(earlier.begin(), earlier.end(), [](const v1::Request& a, const v1::Request& b) {
+    return ToTime(a.requested_at()) > ToTime(b.requested_at());
+  });
+  return earlier;
+}
+
+// The same command again goes on where it was left: with an approved request
+// whose grant is not used up, else with one that waits, else with a new one.
+absl::StatusOr<ApprovedExport> OwnRequest(Invocation& run, Connection& connection,
+                                          const std::string& snapshot, const std::string& reason) {
+  MOORING_ASSIGN_OR_RETURN(const std::vector<v1::Request> earlier,
+                           EarlierRequests(run, connection, snapshot));
+  for (const v1::Request& request : earlier) {
+    if (request.state() != v1::REQUEST_STATE_APPROVED) continue;
+    absl::StatusOr<std::string> code = Redeem(connection, request.id());
+    if (code.ok()) return ApprovedExport{request, *std::move(code)};
+    if (ExitCodeOf(code.status()) == ExitCode::kUnavailable) return code.status();
+  }
+  for (const v1::Request& request : earlier) {
+    if (request.state() == v1::REQUEST_STATE_PENDING) return ApprovedExport{request, ""};
+  }
+  v1::CreateExportRequest create;
+  create.set_snapshot_id(snapshot);
+  create.set_reason(reason);
+  MOORING_ASSIGN_OR_RETURN(const auto created,
+                           connection.Call(&v1::AccessService::Stub::CreateExport, create));
+  ApprovedExport result{created.request(), ""};
+  if (result.request.state() == v1::REQUEST_STATE_APPROVED) {
+    MOORING_ASSIGN_OR_RETURN(result.grant_code, Redeem(connection, result.request.id()));
+  }
+  return result;
 }
 
 // Redeems the grant with a key pair that lives as long as this call: the
 // snapshot's key crosses the wire sealed to it.
 absl::StatusOr<OpenedSnapshot> OpenSnapshot(Invocation& run, Connection& connection,
                                             const std::string& snapshot,
-                                            const std::string& request_id) {
-  v1::RedeemExportRequest redeem;
-  redeem.set_request_id(request_id);
-  MOORING_ASSIGN_OR_RETURN(const auto grant,
-                           connection.Call(&v1::AccessService::Stub::RedeemExport, redeem));
+                                            const std::string& grant_code) {
   MOORING_ASSIGN_OR_RETURN(const storage::HpkeKeyPair keys,
                            storage::MakeHpkeKeyPair(run.env().random));
   v1::OpenSnapshotRequest request;
-  request.set_grant_code(grant.grant_code());
+  request.set_grant_code(grant_code);
   request.set_hpke_public_key(ToString(keys.public_key));
   MOORING_ASSIGN_OR_RETURN(const auto opened,
                            connection.Call(&v1::RestoreService::Stub::OpenSnapshot, request));
@@ -153,21 +211,25 @@ absl::StatusOr<ExitCode> Export(Invocation& run, const ExportOptions& options) {
   MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
   MOORING_ASSIGN_OR_RETURN(const std::string snapshot,
                            ResolveSnapshot(*connection, options.snapshot));
-  MOORING_ASSIGN_OR_RETURN(const v1::Request request, RequestFor(*connection, snapshot, options));
-  if (request.state() != v1::REQUEST_STATE_APPROVED) {
+  MOORING_ASSIGN_OR_RETURN(ApprovedExport approved,
+                           options.request.empty()
+                               ? OwnRequest(run, *connection, snapshot, options.reason)
+                               : NamedRequest(*connection, snapshot, options.request));
+  const v1::Request& request = approved.request;
+  if (approved.grant_code.empty()) {
     ExplainPending(run, request,
                    options.wait ? ""
-                                : fmt::format("mooring snapshot export {} --to {} --request {}",
-                                              ToHex(AsBytes(snapshot)), options.to,
-                                              ToHex(AsBytes(request.id()))));
+                                : fmt::format("mooring snapshot export {} --to {}",
+                                              ToHex(AsBytes(snapshot)), options.to));
     if (!options.wait) {
       if (run.output().is_structured()) run.output().Print(request);
       return ExitCode::kWaitingForApproval;
     }
     MOORING_RETURN_IF_ERROR(WaitForApproval(run, *connection, request));
+    MOORING_ASSIGN_OR_RETURN(approved.grant_code, Redeem(*connection, request.id()));
   }
   MOORING_ASSIGN_OR_RETURN(const OpenedSnapshot opened,
-                           OpenSnapshot(run, *connection, snapshot, request.id()));
+                           OpenSnapshot(run, *connection, snapshot, approved.grant_code));
   MOORING_ASSIGN_OR_RETURN(ExportFolder folder, ExportFolder::Open(options.to, options.force));
   GrantedChunkSource chunks(*connection, opened.grant_id);
   SnapshotExporter exporter(
@@ -190,7 +252,8 @@ void AddSnapshotExport(CommandTree& tree, CLI::App& snapshot) {
   verb.add_option("ID", options->snapshot, "id of the snapshot")->required();
   verb.add_option("--to", options->to, "folder: new, or empty")->required();
   verb.add_option("--reason", options->reason, "for the approver and the audit record");
-  verb.add_option("--request", options->request, "go on with a request made earlier");
+  verb.add_option("--request", options->request,
+                  "go on with this request; without it, with our latest");
   verb.add_flag("--wait", options->wait, "wait for the approval");
   verb.add_flag("--force", options->force, "write into a folder that is not empty");
 }

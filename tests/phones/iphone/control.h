@@ -14,6 +14,7 @@
 #include <absl/status/statusor.h>
 
 #include "tests/phones/iphone/phone_farm.h"
+#include "tests/phones/iphone/unix_listener.h"
 
 namespace mooring::testing {
 
@@ -38,21 +39,20 @@ class Control {
   const PhoneOptions defaults_;
 };
 
+// Its destructor waits for commands that are being carried out.
 class ControlServer {
  public:
   static absl::StatusOr<std::unique_ptr<ControlServer>> Start(const std::string& path,
                                                               Control& control);
-  ~ControlServer();
 
  private:
-  ControlServer(std::string path, int listener, Control& control);
+  ControlServer(UnixListener listener, Control& control);
   void Accept(std::stop_token stop);
   void Serve(int socket, std::stop_token stop);
 
-  const std::string path_;
-  const int listener_;
+  const UnixListener listener_;
   Control& control_;
-  std::jthread acceptor_;
+  std::jthread acceptor_;  // Last: it uses the rest, and ends first.
 };
 
 // Sends one command and returns the answer.

@@ -1,6 +1,5 @@
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -19,17 +18,6 @@ constexpr std::size_t kLineBytesMax = 64 << 10;
 constexpr std::size_t kConnectionsMax = 64;
 constexpr int kPollMs = 50;
 
-absl::StatusOr<sockaddr_un> AddressOf(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) {
-    return absl::InvalidArgumentError(
-        fmt::format("socket path {} is longer than a UNIX socket allows", path));
-  }
-  path.copy(address.sun_path, path.size());
-  return address;
-}
-
 bool SendAll(int socket, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -42,38 +30,21 @@ bool SendAll(int socket, std::string_view bytes) {
 
 }  // namespace
 
-ControlServer::ControlServer(std::string path, int listener, Control& control)
-    : path_(std::move(path)), listener_(listener), control_(control) {
+ControlServer::ControlServer(UnixListener listener, Control& control)
+    : listener_(std::move(listener)), control_(control) {
   acceptor_ = std::jthread([this](std::stop_token stop) { Accept(std::move(stop)); });
-}
-
-ControlServer::~ControlServer() {
-  acceptor_.request_stop();
-  acceptor_.join();
-  close(listener_);
-  unlink(path_.c_str());
 }
 
 absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Start(const std::string& path,
                                                                     Control& control) {
-  MOORING_ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
-  const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  unlink(path.c_str());
-  if (listener < 0 ||
-      bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
-      listen(listener, 16) != 0) {
-    if (listener >= 0) close(listener);
-    return absl::UnavailableError(fmt::format("cannot listen on {}", path));
-  }
-  return std::unique_ptr<ControlServer>(new ControlServer(path, listener, control));
+  MOORING_ASSIGN_OR_RETURN(UnixListener listener, UnixListener::Make(path));
+  return std::unique_ptr<ControlServer>(new ControlServer(std::move(listener), control));
 }
 
 void ControlServer::Accept(std::stop_token stop) {
   std::list<std::jthread> connections;  // Each ends with its client or with the server.
   while (!stop.stop_requested()) {
-    pollfd poller{listener_, POLLIN, 0};
-    if (poll(&poller, 1, kPollMs) <= 0) continue;
-    const int socket = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    const int socket = listener_.Accept();
     if (socket < 0) continue;
     if (connections.size() >= kConnectionsMax) connections.pop_front();  // Waits for the oldest.
     connections.emplace_back(
@@ -101,7 +72,7 @@ void ControlServer::Serve(int socket, std::stop_token stop) {
 }
 
 absl::StatusOr<std::string> SendCommand(const std::string& path, std::string_view command) {
-  MOORING_ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
+  MOORING_ASSIGN_OR_RETURN(const sockaddr_un address, UnixAddress(path));
   const int connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
       !SendAll(connection, std::string(command) + "\n")) {

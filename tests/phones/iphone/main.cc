@@ -71,6 +71,7 @@ void AddOptions(CLI::App& app, Settings& settings) {
   app.add_option("--dpic", phone.keybag_cost.first_iterations, "Keybag iterations, first stage");
   app.add_option("--iter", phone.keybag_cost.second_iterations, "Keybag iterations, second stage");
   app.add_flag("--end-with-0b", phone.ends_files_with_0b, "End good files with an empty 0x0B");
+  app.add_flag("--preflight", settings.farm.preflight, "usbmuxd pairs at every attachment");
   app.add_flag("--locked", phone.is_locked, "Phones start locked");
   app.add_flag("--busy", phone.is_busy, "mobilebackup2 refuses to start");
   app.add_option("--fault", settings.faults, "A fault of every phone, e.g. 'unplug at=upload'");

@@ -85,7 +85,7 @@ struct OperationRecord {
   int error_code = 0;
   bool is_finished = false;  // The final Response was sent.
   std::uint64_t files_sent = 0;
-  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_sent = 0;  // Everything that was uploaded, Manifest.db included.
   std::uint64_t files_removed = 0;
   std::uint64_t files_received = 0;
 };

@@ -32,15 +32,15 @@ absl::StatusOr<std::unique_ptr<PhoneFarm>> PhoneFarm::Start(Options options) {
                            UsbmuxServer::Start({.socket_path = farm->options_.socket_path,
                                                 .state_dir = farm->options_.state_dir,
                                                 .buid = Buid::Make(farm->random_).hex()}));
-  farm->replugger_ =
-      std::jthread([raw = farm.get()](std::stop_token stop) { raw->Replug(std::move(stop)); });
+  farm->chores_thread_ =
+      std::jthread([raw = farm.get()](std::stop_token stop) { raw->DoChores(std::move(stop)); });
   return farm;
 }
 
 PhoneFarm::~PhoneFarm() {
-  if (replugger_.joinable()) {
-    replugger_.request_stop();
-    replugger_.join();
+  if (chores_thread_.joinable()) {
+    chores_thread_.request_stop();
+    chores_thread_.join();
   }
   // usbmuxd_ goes next, and not by reset(), which would clear the pointer first:
   // conversations may ask the farm to pull a cable until they have ended.
@@ -59,7 +59,13 @@ std::string PhoneFarm::AddPhone(std::uint64_t seed, PhoneOptions options) {
     MutexLock lock(mutex_);
     phones_.push_back(phone);
   }
-  usbmuxd_->Attach(std::move(phone));
+  if (options_.preflight) {
+    phone->AddObserver([this, udid](const std::string& name) {
+      if (name != "com.apple.mobile.lockdown.request_pair") return;
+      Schedule(absl::ZeroDuration(), {.kind = Chore::Kind::kPreflight, .udid = udid});
+    });
+  }
+  Attach(udid);
   return udid;
 }
 
@@ -97,7 +103,12 @@ std::shared_ptr<Phone> PhoneFarm::Find(std::string_view name) {
 }
 
 void PhoneFarm::Attach(const std::string& udid) {
-  if (std::shared_ptr<Phone> phone = Find(udid)) usbmuxd_->Attach(std::move(phone));
+  std::shared_ptr<Phone> phone = Find(udid);
+  if (phone == nullptr) return;
+  usbmuxd_->Attach(std::move(phone));
+  if (options_.preflight) {
+    Schedule(absl::ZeroDuration(), {.kind = Chore::Kind::kPreflight, .udid = udid});
+  }
 }
 
 void PhoneFarm::Detach(const std::string& udid) {
@@ -105,30 +116,38 @@ void PhoneFarm::Detach(const std::string& udid) {
 }
 
 void PhoneFarm::AttachLater(const std::string& udid, absl::Duration delay) {
+  Schedule(delay, {.kind = Chore::Kind::kAttach, .udid = udid});
+}
+
+void PhoneFarm::Schedule(absl::Duration delay, Chore chore) {
   MutexLock lock(mutex_);
-  replugs_.emplace(clock_.Monotonic() + delay, udid);
+  chores_.emplace(clock_.Monotonic() + delay, std::move(chore));
   changed_.NotifyAll();
 }
 
-void PhoneFarm::Replug(std::stop_token stop) {
+void PhoneFarm::DoChores(std::stop_token stop) {
   while (!stop.stop_requested()) {
-    std::string due;
+    Chore due;
     {
       MutexLock lock(mutex_);
       const absl::Duration now = clock_.Monotonic();
-      if (replugs_.empty() || replugs_.begin()->first > now) {
+      if (chores_.empty() || chores_.begin()->first > now) {
         const absl::Duration wait =
-            replugs_.empty() ? absl::Seconds(3600) : replugs_.begin()->first - now;
-        const std::size_t before = replugs_.size();
+            chores_.empty() ? absl::Seconds(3600) : chores_.begin()->first - now;
+        const std::size_t before = chores_.size();
         changed_.WaitFor(mutex_, stop, wait, [this, before]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-          return replugs_.size() != before;
+          return chores_.size() != before;
         });
         continue;
       }
-      due = replugs_.begin()->second;
-      replugs_.erase(replugs_.begin());
+      due = chores_.begin()->second;
+      chores_.erase(chores_.begin());
     }
-    Attach(due);
+    if (due.kind == Chore::Kind::kAttach) {
+      Attach(due.udid);
+    } else if (const std::shared_ptr<Phone> phone = Find(due.udid); phone != nullptr) {
+      usbmuxd_->Preflight(*phone);
+    }
   }
 }
 

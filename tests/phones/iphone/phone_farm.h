@@ -49,6 +49,8 @@ class PhoneFarm {
     std::string state_dir;          // Pair records and phone keys; kept nowhere when empty.
     std::string temp_dir = "/tmp";  // Restored contents and Manifest.db while they are in use.
     std::string marker;             // Planted in every phone's contents when not empty.
+    // Pair at every attachment, as the genuine usbmuxd does, and announce it (Paired).
+    bool preflight = false;
   };
 
   static absl::StatusOr<std::unique_ptr<PhoneFarm>> Start(Options options);
@@ -79,7 +81,13 @@ class PhoneFarm {
  private:
   explicit PhoneFarm(Options options);
   absl::Status LoadKey(Phone& phone);
-  void Replug(std::stop_token stop);
+  struct Chore {
+    enum class Kind { kAttach, kPreflight };
+    Kind kind = Kind::kAttach;
+    std::string udid;
+  };
+  void Schedule(absl::Duration delay, Chore chore);
+  void DoChores(std::stop_token stop);
 
   const Options options_;
   SystemClock clock_;
@@ -88,9 +96,9 @@ class PhoneFarm {
   Mutex mutex_;
   CondVar changed_;
   std::vector<std::shared_ptr<Phone>> phones_ ABSL_GUARDED_BY(mutex_);
-  std::multimap<absl::Duration, std::string> replugs_ ABSL_GUARDED_BY(mutex_);  // By when.
+  std::multimap<absl::Duration, Chore> chores_ ABSL_GUARDED_BY(mutex_);  // By when.
   std::unique_ptr<UsbmuxServer> usbmuxd_;
-  std::jthread replugger_;  // Last: it uses the rest.
+  std::jthread chores_thread_;  // Last: it uses the rest.
 };
 
 }  // namespace mooring::testing

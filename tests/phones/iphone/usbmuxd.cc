@@ -2,9 +2,6 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -12,11 +9,16 @@
 #include <fmt/format.h>
 
 #include "storage/base/file.h"
+#include "storage/base/ids.h"
 #include "storage/base/status.h"
+#include "tests/phones/iphone/preflight.h"
 #include "tests/phones/iphone/services.h"
 
 namespace mooring::testing {
 namespace {
+
+using HostId = Id<struct HostIdTag, 16>;
+using EscrowBag = Id<struct EscrowBagTag, 32>;
 
 constexpr std::size_t kHeaderBytes = 16;
 constexpr std::uint32_t kMessageBytesMax = 4 << 20;
@@ -53,11 +55,12 @@ bool IsUdid(std::string_view text) {
 
 }  // namespace
 
-UsbmuxServer::UsbmuxServer(Options options) : options_(std::move(options)) {}
+UsbmuxServer::UsbmuxServer(Options options, UnixListener listener)
+    : options_(std::move(options)), listener_(std::move(listener)) {}
 
 absl::StatusOr<std::unique_ptr<UsbmuxServer>> UsbmuxServer::Start(Options options) {
-  std::unique_ptr<UsbmuxServer> server(new UsbmuxServer(std::move(options)));
-  MOORING_RETURN_IF_ERROR(server->Listen());
+  MOORING_ASSIGN_OR_RETURN(UnixListener listener, UnixListener::Make(options.socket_path));
+  std::unique_ptr<UsbmuxServer> server(new UsbmuxServer(std::move(options), std::move(listener)));
   server->acceptor_ =
       std::jthread([raw = server.get()](std::stop_token stop) { raw->Accept(std::move(stop)); });
   return server;
@@ -81,35 +84,11 @@ UsbmuxServer::~UsbmuxServer() {
     connections.swap(connections_);
   }
   connections.clear();  // Joins.
-  if (listener_ >= 0) {
-    close(listener_);
-    unlink(options_.socket_path.c_str());
-  }
-}
-
-absl::Status UsbmuxServer::Listen() {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (options_.socket_path.size() >= sizeof(address.sun_path)) {
-    return absl::InvalidArgumentError(
-        fmt::format("socket path {} is longer than a UNIX socket allows", options_.socket_path));
-  }
-  options_.socket_path.copy(address.sun_path, options_.socket_path.size());
-  listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  unlink(options_.socket_path.c_str());
-  if (listener_ < 0 ||
-      bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
-      listen(listener_, 128) != 0) {
-    return absl::UnavailableError(fmt::format("cannot listen on {}", options_.socket_path));
-  }
-  return absl::OkStatus();
 }
 
 void UsbmuxServer::Accept(std::stop_token stop) {
   while (!stop.stop_requested()) {
-    pollfd poller{listener_, POLLIN, 0};
-    if (poll(&poller, 1, 50) <= 0) continue;
-    const int socket = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    const int socket = listener_.Accept();
     if (socket < 0) continue;
     std::list<Connection> done;
     MutexLock lock(mutex_);
@@ -272,38 +251,72 @@ absl::Status UsbmuxServer::AnswerPairRecord(Channel& channel, const Request& req
     Violation("usbmuxd: pair record without a proper PairRecordID");
     return ReplyResult(channel, request.tag, kBadCommand);
   }
-  FileSystem& files = RealFileSystem();
-  const std::string path = RecordPath(options_.state_dir, udid);
   MutexLock lock(mutex_);
   if (type == "ReadPairRecord") {
-    if (!pair_records_.contains(udid) && !options_.state_dir.empty()) {
-      const absl::StatusOr<Bytes> stored = files.Read(path, kMessageBytesMax);
-      if (stored.ok()) pair_records_[udid] = ToString(*stored);
-    }
-    const auto record = pair_records_.find(udid);
-    if (record == pair_records_.end()) return ReplyResult(channel, request.tag, kBadDevice);
-    return Reply(channel, request.tag,
-                 Plist::Dict().Set("PairRecordData", Plist::Data(record->second)));
+    const std::optional<std::string> record = FindRecord(udid);
+    if (!record) return ReplyResult(channel, request.tag, kBadDevice);
+    return Reply(channel, request.tag, Plist::Dict().Set("PairRecordData", Plist::Data(*record)));
   }
   if (type == "DeletePairRecord") {
     pair_records_.erase(udid);
-    if (!options_.state_dir.empty()) (void)files.Remove(path);
+    if (!options_.state_dir.empty()) {
+      MOORING_RETURN_IF_ERROR(RealFileSystem().Remove(RecordPath(options_.state_dir, udid)));
+    }
     return ReplyResult(channel, request.tag, kOk);
   }
   const std::optional<std::string> data = request.body.Find("PairRecordData").AsData();
   if (!data || !Plist::Parse(*data).ok()) {
     return ReplyResult(channel, request.tag, kBadCommand);
   }
-  pair_records_[udid] = *data;
-  if (!options_.state_dir.empty()) {
-    MOORING_RETURN_IF_ERROR(WriteFileDurably(files, path, AsBytes(*data)));
-  }
   MOORING_RETURN_IF_ERROR(ReplyResult(channel, request.tag, kOk));
+  return StoreRecord(udid, *data);
+}
+
+std::optional<std::string> UsbmuxServer::FindRecord(const std::string& udid) {
+  if (!pair_records_.contains(udid) && !options_.state_dir.empty()) {
+    const absl::StatusOr<Bytes> stored =
+        RealFileSystem().Read(RecordPath(options_.state_dir, udid), kMessageBytesMax);
+    if (stored.ok()) pair_records_[udid] = ToString(*stored);
+  }
+  const auto record = pair_records_.find(udid);
+  if (record == pair_records_.end()) return std::nullopt;
+  return record->second;
+}
+
+absl::Status UsbmuxServer::StoreRecord(const std::string& udid, const std::string& record) {
+  pair_records_[udid] = record;
+  if (!options_.state_dir.empty()) {
+    MOORING_RETURN_IF_ERROR(
+        WriteFileDurably(RealFileSystem(), RecordPath(options_.state_dir, udid), AsBytes(record)));
+  }
   for (const auto& [id, phone] : attached_) {
     if (phone->identity().udid != udid) continue;
     Broadcast(Plist::Dict().Set("MessageType", "Paired").Set("DeviceID", Plist::Integer(id)));
   }
   return absl::OkStatus();
+}
+
+void UsbmuxServer::Preflight(Phone& phone) {
+  const std::string& udid = phone.identity().udid;
+  std::optional<std::string> record;
+  {
+    MutexLock lock(mutex_);
+    record = FindRecord(udid);
+  }
+  if (record) {
+    const absl::StatusOr<Plist> known = Plist::Parse(*record);
+    if (known.ok() && phone.FindHost(known->StringOr("HostID", ""))) return;
+  }
+  const absl::StatusOr<PhoneKey> key = phone.Key();
+  if (!key.ok()) return;
+  absl::StatusOr<HostPairing> pairing = MakeHostPairing(
+      *key, options_.buid, HostId::Make(phone.random()).hex(), phone.identity().wifi_address);
+  if (!pairing.ok()) return;
+  pairing->trust.escrow_bag = EscrowBag::Make(phone.random()).bytes();
+  pairing->record.Set("EscrowBag", Plist::Data(pairing->trust.escrow_bag));
+  if (!phone.TryPair(pairing->trust).ok()) return;  // The dialog is up, or was refused.
+  MutexLock lock(mutex_);
+  (void)StoreRecord(udid, pairing->record.Xml());
 }
 
 void UsbmuxServer::Broadcast(const Plist& event) {

@@ -12,6 +12,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "tests/phones/iphone/channel.h"
 #include "tests/phones/iphone/phone.h"
 #include "tests/phones/iphone/plist.h"
+#include "tests/phones/iphone/unix_listener.h"
 
 namespace mooring::testing {
 
@@ -43,6 +45,11 @@ class UsbmuxServer {
   void Detach(const std::string& udid);
   bool IsAttached(const std::string& udid);
 
+  // Pairs as the genuine usbmuxd does at every attachment: raises the Trust dialog
+  // if the phone does not know this host; once trusted keeps the record and tells
+  // listeners (Paired). Call it again when the dialog was answered.
+  void Preflight(Phone& phone);
+
   std::vector<std::string> violations();
 
  private:
@@ -56,8 +63,7 @@ class UsbmuxServer {
     Plist body;
   };
 
-  explicit UsbmuxServer(Options options);
-  absl::Status Listen();
+  UsbmuxServer(Options options, UnixListener listener);
   void Accept(std::stop_token stop);
   void Serve(Channel& channel);
   absl::StatusOr<Request> Receive(Channel& channel);
@@ -68,11 +74,16 @@ class UsbmuxServer {
   void Subscribe(Channel& channel, std::uint32_t tag);
   void Connect(Channel& channel, const Request& request);
   absl::Status AnswerPairRecord(Channel& channel, const Request& request, const std::string& type);
+  std::optional<std::string> FindRecord(const std::string& udid)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Keeps the record and tells listeners.
+  absl::Status StoreRecord(const std::string& udid, const std::string& record)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Broadcast(const Plist& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Violation(std::string what);
 
   const Options options_;
-  int listener_ = -1;
+  const UnixListener listener_;
   Mutex mutex_;
   std::uint64_t last_device_id_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<std::uint64_t, std::shared_ptr<Phone>> attached_ ABSL_GUARDED_BY(mutex_);

@@ -2,10 +2,12 @@
 
 #include "storage/catalog/pg_catalog.h"
 
+#include <atomic>
 #include <thread>
 
 #include <fmt/format.h>
 
+#include "storage/base/status.h"
 #include "storage/catalog/device_store.h"
 #include "storage/catalog/person_store.h"
 #include "storage/catalog/sql.h"
@@ -67,7 +69,9 @@ TEST_F(PgCatalogTest, ATransactionWhoseConnectionDiesRunsAgain) {
   int runs = 0;
   const absl::Status status = catalog().Run(ctx(), [&](Transaction& tx) -> absl::Status {
     MOORING_RETURN_IF_ERROR(tx.people().Create(Person("anna")));
-    if (++runs == 1) EXPECT_EQ(KillOthers(), 1);
+    if (++runs == 1) {
+      EXPECT_EQ(KillOthers(), 1);
+    }
     return tx.people().Create(Person("bert"));
   });
   EXPECT_TRUE(status.ok()) << status;
@@ -79,12 +83,13 @@ TEST_F(PgCatalogTest, ACommitWhoseConnectionDiesIsInDoubt) {
   // A deferred trigger keeps COMMIT busy for long enough to be shot.
   auto sql = SqlSession::Connect(url());
   ASSERT_TRUE(sql.ok());
-  ASSERT_TRUE((*sql)->ExecScript(
-                       "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
+  ASSERT_TRUE(
+      (*sql)
+          ->ExecScript("CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
                        " $$ BEGIN PERFORM pg_sleep(60); RETURN NULL; END $$;"
                        "CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON person"
                        " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION dawdle()")
-                  .ok());
+          .ok());
   std::jthread killer([this] {
     for (int i = 0; i < 600 && KillOthers("query ILIKE 'COMMIT%' AND state = 'active'") == 0; ++i) {
       clock().Sleep(absl::Milliseconds(50), {});
@@ -120,9 +125,10 @@ TEST_F(PgCatalogTest, OfTwoThatDeadlockBothEndWell) {
                          return tx.people().Create(Person("bert"));
                        })
                   .ok());
-  Admin("INSERT INTO device (id, platform, serial, name, model, os_version, first_seen_at,"
-        " last_seen_at) SELECT decode(repeat(n::text, 32), 'hex'), 1, n::text, '', '', '', now(),"
-        " now() FROM generate_series(1, 2) n");
+  Admin(
+      "INSERT INTO device (id, platform, serial, name, model, os_version, first_seen_at,"
+      " last_seen_at) SELECT decode(repeat(n::text, 32), 'hex'), 1, n::text, '', '', '', now(),"
+      " now() FROM generate_series(1, 2) n");
   std::atomic<int> inside = 0;
   const auto lock_both = [&](std::vector<std::string> serials) {
     return catalog().Run(ctx(), [&](Transaction& tx) -> absl::Status {
@@ -158,18 +164,18 @@ TEST_F(PgCatalogTest, ABusyPoolTurnsCallersAwayAndRecovers) {
   const auto count = [](Transaction& tx) { return tx.people().Count().status(); };
   absl::Status busy, late, stopped;
   std::stop_source source;
-  ASSERT_TRUE(small
-                  ->Run(ctx(),
-                        [&](Transaction&) {
-                          busy = small->Run(ctx(), count);
-                          late = small->Run(
-                              OpContext{clock().Now() + absl::Milliseconds(10), {}}, count);
-                          source.request_stop();
-                          stopped = small->Run(
-                              OpContext{absl::InfiniteFuture(), source.get_token()}, count);
-                          return absl::OkStatus();
-                        })
-                  .ok());
+  ASSERT_TRUE(
+      small
+          ->Run(
+              ctx(),
+              [&](Transaction&) {
+                busy = small->Run(ctx(), count);
+                late = small->Run(OpContext{clock().Now() + absl::Milliseconds(10), {}}, count);
+                source.request_stop();
+                stopped = small->Run(OpContext{absl::InfiniteFuture(), source.get_token()}, count);
+                return absl::OkStatus();
+              })
+          .ok());
   EXPECT_EQ(busy.code(), absl::StatusCode::kUnavailable) << busy;
   EXPECT_EQ(late.code(), absl::StatusCode::kDeadlineExceeded) << late;
   EXPECT_EQ(stopped.code(), absl::StatusCode::kCancelled) << stopped;
@@ -188,8 +194,8 @@ TEST_F(PgCatalogTest, ThePoolOpensNoMoreConnectionsThanItMay) {
     for (int i = 0; i < 12; ++i) {
       callers.emplace_back([&] {
         for (int n = 0; n < 10; ++n) {
-          const absl::Status status = small->Run(
-              ctx(), [](Transaction& tx) { return tx.people().Count().status(); });
+          const absl::Status status =
+              small->Run(ctx(), [](Transaction& tx) { return tx.people().Count().status(); });
           if (!status.ok()) ++failures;
         }
       });
@@ -202,8 +208,9 @@ TEST_F(PgCatalogTest, ThePoolOpensNoMoreConnectionsThanItMay) {
 }
 
 TEST_F(PgCatalogTest, IsolationIsReadCommittedWhateverTheDatabasesDefault) {
-  Admin(fmt::format("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() ||"
-                    " ' SET default_transaction_isolation = serializable'; END $$"));
+  Admin(
+      fmt::format("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() ||"
+                  " ' SET default_transaction_isolation = serializable'; END $$"));
   PgCatalogOptions options;
   options.url = url();
   const std::unique_ptr<PgCatalog> fresh = Open(options);

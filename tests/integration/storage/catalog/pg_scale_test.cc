@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "storage/base/status.h"
 #include "storage/catalog/chunk_index.h"
 #include "storage/catalog/compliance_query.h"
 #include "storage/catalog/device_store.h"
@@ -71,7 +72,7 @@ TEST_F(PgScaleTest, TheComplianceReportOf100000Devices) {
   });
   ASSERT_EQ(facts.size(), 110000u);  // 100,000 phones and 10,000 people without one.
   std::size_t backed_up = 0;
-  for (const ComplianceFact& fact : facts) backed_up += fact.last_snapshot.has_value() ? 1 : 0;
+  for (const ComplianceFact& fact : facts) backed_up += fact.last_snapshot.has_value() ? 1U : 0U;
   EXPECT_EQ(backed_up, 90000u);
 
   Timed("device_list", [&] {
@@ -105,8 +106,7 @@ TEST_F(PgScaleTest, FindingChunksAmongManyUsesTheIndex) {
   ASSERT_TRUE(rows.ok());
   for (int i = 0; i < rows->size(); ++i) ids.push_back(SqlReader(*rows, i).IdOf<ChunkId>());
   const auto scans = [&] {
-    auto result = (*sql)->Exec(
-        "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'chunk'");
+    auto result = (*sql)->Exec("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'chunk'");
     return result.ok() ? SqlReader(*result, 0).Int64() : -1;
   };
   const std::int64_t before = scans();

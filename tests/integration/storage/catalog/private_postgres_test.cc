@@ -11,9 +11,9 @@
 #include <fstream>
 #include <system_error>
 
+#include "storage/base/status.h"
 #include "storage/catalog/database_url.h"
 #include "storage/catalog/sql.h"
-#include "storage/base/status.h"
 #include "tests/integration/storage/catalog/postgres_fixture.h"
 
 namespace mooring::storage {
@@ -36,21 +36,20 @@ class PrivatePostgresTest : public ::testing::Test {
   }
 
   absl::Status Start() {
-    auto started = PrivatePostgres::Start(
-        OpContext{clock_.Now() + absl::Minutes(2), {}}, options_, clock_,
-        [this](PrivatePostgres::State state, const std::string&) {
-          MutexLock lock(mutex_);
-          states_.push_back(state);
-          changed_.NotifyAll();
-        });
+    auto started =
+        PrivatePostgres::Start(OpContext{clock_.Now() + absl::Minutes(2), {}}, options_, clock_,
+                               [this](PrivatePostgres::State state, const std::string&) {
+                                 MutexLock lock(mutex_);
+                                 states_.push_back(state);
+                                 changed_.NotifyAll();
+                               });
     if (!started.ok()) return started.status();
     postgres_ = *std::move(started);
     return absl::OkStatus();
   }
   bool WaitForStates(std::size_t count) {
     MutexLock lock(mutex_);
-    return changed_
-        .WaitFor(mutex_, {}, absl::Minutes(1), [&] { return states_.size() >= count; })
+    return changed_.WaitFor(mutex_, {}, absl::Minutes(1), [&] { return states_.size() >= count; })
         .ready;
   }
   absl::StatusOr<std::int64_t> Ask(const std::string& statement) {
@@ -68,7 +67,9 @@ class PrivatePostgresTest : public ::testing::Test {
   std::vector<PrivatePostgres::State> states_;
 };
 
-bool Alive(pid_t pid) { return kill(pid, 0) == 0; }
+bool Alive(pid_t pid) {
+  return kill(pid, 0) == 0;
+}
 
 uid_t OwnerOf(const std::string& path) {
   struct stat info {};
@@ -79,9 +80,10 @@ TEST_F(PrivatePostgresTest, RunsSafelyWithoutRootOrNetworkAndStopsClean) {
   const absl::Status started = Start();
   ASSERT_TRUE(started.ok()) << started;
   EXPECT_FALSE(postgres_->adopted());
-  const auto safe = Ask("SELECT count(*) FROM pg_settings WHERE (name, setting) IN"
-                        " (('data_checksums', 'on'), ('fsync', 'on'), ('full_page_writes', 'on'),"
-                        " ('listen_addresses', ''), ('server_encoding', 'UTF8'))");
+  const auto safe =
+      Ask("SELECT count(*) FROM pg_settings WHERE (name, setting) IN"
+          " (('data_checksums', 'on'), ('fsync', 'on'), ('full_page_writes', 'on'),"
+          " ('listen_addresses', ''), ('server_encoding', 'UTF8'))");
   ASSERT_TRUE(safe.ok()) << safe.status();
   EXPECT_EQ(*safe, 5);
   const std::string process = "/proc/" + std::to_string(postgres_->pid());
@@ -160,7 +162,8 @@ TEST_F(PrivatePostgresTest, APidFileOfAnotherProgramDoesNotKeepItDown) {
   postgres_.reset();
   // After a reboot the number may belong to anyone: to this test, say.
   std::ofstream(options_.directory + "/data/postmaster.pid")
-      << getpid() << "\n" << options_.directory << "/data\n1\n5432\n/tmp\n\n0 0\nready\n";
+      << getpid() << "\n"
+      << options_.directory << "/data\n1\n5432\n/tmp\n\n0 0\nready\n";
   const absl::Status started = Start();
   ASSERT_TRUE(started.ok()) << started;
   EXPECT_FALSE(postgres_->adopted());

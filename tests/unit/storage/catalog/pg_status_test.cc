@@ -31,14 +31,22 @@ SqlFailure MappedSql(const char* sqlstate, bool committing = false) {
 
 TEST(PgStatus, SqlStatesSayWhatToDo) {
   const std::pair<const char*, StatusCode> kTable[] = {
-      {"23505", StatusCode::kAlreadyExists},      {"23503", StatusCode::kFailedPrecondition},
-      {"23514", StatusCode::kFailedPrecondition}, {"22001", StatusCode::kInvalidArgument},
-      {"40001", StatusCode::kAborted},            {"40P01", StatusCode::kAborted},
-      {"57014", StatusCode::kDeadlineExceeded},   {"55P03", StatusCode::kDeadlineExceeded},
-      {"53100", StatusCode::kResourceExhausted},  {"53300", StatusCode::kUnavailable},
-      {"57P01", StatusCode::kUnavailable},        {"08006", StatusCode::kUnavailable},
-      {"58030", StatusCode::kUnavailable},        {"XX001", StatusCode::kDataLoss},
-      {"28000", StatusCode::kFailedPrecondition}, {"42601", StatusCode::kInternal},
+      {"23505", StatusCode::kAlreadyExists},
+      {"23503", StatusCode::kFailedPrecondition},
+      {"23514", StatusCode::kFailedPrecondition},
+      {"22001", StatusCode::kInvalidArgument},
+      {"40001", StatusCode::kAborted},
+      {"40P01", StatusCode::kAborted},
+      {"57014", StatusCode::kDeadlineExceeded},
+      {"55P03", StatusCode::kDeadlineExceeded},
+      {"53100", StatusCode::kResourceExhausted},
+      {"53300", StatusCode::kUnavailable},
+      {"57P01", StatusCode::kUnavailable},
+      {"08006", StatusCode::kUnavailable},
+      {"58030", StatusCode::kUnavailable},
+      {"XX001", StatusCode::kDataLoss},
+      {"28000", StatusCode::kFailedPrecondition},
+      {"42601", StatusCode::kInternal},
       {"", StatusCode::kInternal},
   };
   for (const auto& [sqlstate, code] : kTable) {
