@@ -81,7 +81,7 @@ class FleetTest : public ::testing::Test {
     std::string token = ReadText(server_.state() + "/admin-token");
     while (!token.empty() && token.back() == '\n') token.pop_back();
     const auto stub = v1::FleetService::NewStub(
-        agent::MakeChannel(state_->config.enrollment_server(), {.ca = state_->identity.ca}));
+        agent::MakeChannel(state_->config.enrollment_server(), {state_->identity.ca, "", ""}));
     for (int phone = 0; phone < kPhones; ++phone) {
       grpc::ClientContext context;
       context.AddMetadata("authorization", "Bearer " + token);
