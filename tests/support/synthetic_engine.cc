@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 
 #include <fmt/format.h>
 
@@ -172,6 +173,9 @@ absl::StatusOr<std::unique_ptr<agent::Engine>> SyntheticEngines::Make(v1::Platfo
                   &phone.changed_every, &phone.generation, &phone.large_every, &large) < 5) {
     return absl::NotFoundError("no such synthetic phone");
   }
+  // A phone whose content moves on keeps its serial: the generation may stand in
+  // a file of its name in the working directory, which sessions inherit.
+  std::ifstream(serial + ".generation") >> phone.generation;
   phone.seed = seed;
   phone.file_bytes_average = average;
   phone.large_bytes = large;

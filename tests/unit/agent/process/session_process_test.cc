@@ -127,12 +127,13 @@ TEST_F(SessionProcessTest, AProgramThatIsNoSessionIsNotBelieved) {
 TEST_F(SessionProcessTest, TheProcessHasNoFileOfOursButItsPipe) {
   const agent::OwnedFd leaked(open("/dev/null", O_RDONLY));
   ASSERT_TRUE(leaked.valid());
-  // A shell that lists its descriptors into the pipe: more than 0 to 3 makes it fail.
+  // A shell that looks for others among its descriptors (the one that it lists
+  // them with is gone when it looks).
   agent::SessionProcess process(channel_, clock_, random_, log_, options_,
                                 {"/bin/sh",
                                  {"sh", "-c",
-                                  "for f in /proc/$$/fd/*; do n=${f##*/}; [ $n -gt 3 ] && [ $n -lt "
-                                  "10 ] && exit 9; done; exit 8"}});
+                                  "for f in /proc/$$/fd/*; do n=${f##*/}; [ $n -gt 3 ] && "
+                                  "[ $n -lt 10 ] && [ -e $f ] && exit 9; done; exit 8"}});
   const agent::SessionEnd end = process.Run(ctx_, Start(), [](const v1::Progress&) {});
   EXPECT_THAT(end.finished.message(), HasSubstr("exit code 8"));
 }
