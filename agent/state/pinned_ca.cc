@@ -43,6 +43,8 @@ void BoundWaits(BIO* bio, absl::Duration timeout) {
   int fd = -1;
   BIO* const connection = BIO_find_type(bio, BIO_TYPE_CONNECT);
   if (connection == nullptr || BIO_get_fd(connection, &fd) < 0) return;
+  // Connecting with a time limit has left the socket non-blocking.
+  BIO_socket_nbio(fd, 0);
   const timeval wait = absl::ToTimeval(timeout);
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
