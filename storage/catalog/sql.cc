@@ -17,6 +17,9 @@ namespace {
 // ISO 8601 as PostgreSQL writes it with TimeZone UTC, without the zone.
 constexpr char kTimeFormat[] = "%Y-%m-%d %H:%M:%E6S";
 
+// A day; PostgreSQL takes up to 24.
+constexpr std::int64_t kTimeoutMsMax = std::int64_t{24} * 3600 * 1000;
+
 std::string HexLiteral(ByteView bytes) {
   return "\\x" + ToHex(bytes);
 }
@@ -335,7 +338,7 @@ absl::Status SqlSession::Begin(absl::Duration timeout) {
   try {
     impl_->work = std::make_unique<Work>(impl_->connection);
     const std::int64_t milliseconds =
-        std::clamp<std::int64_t>(absl::ToInt64Milliseconds(timeout), 1, 24 * 3600 * 1000);
+        std::clamp(absl::ToInt64Milliseconds(timeout), std::int64_t{1}, kTimeoutMsMax);
     const pqxx::result isolation = impl_->work->exec_params(
         "SELECT set_config('statement_timeout', $1, true), "
         "current_setting('transaction_isolation')",

@@ -49,7 +49,7 @@ absl::StatusOr<absl::Duration> ParseDuration(std::string_view text) {
   return Bad(text);
 }
 
-std::string FormatDuration(absl::Duration duration) {
+std::string DurationText(absl::Duration duration) {
   const std::int64_t seconds = absl::ToInt64Seconds(duration);
   for (std::size_t i = kUnitsToFormat; i-- > 1;) {
     if (seconds != 0 && seconds % kUnits[i].seconds == 0) {

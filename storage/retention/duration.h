@@ -19,6 +19,6 @@ absl::StatusOr<absl::Duration> ParseDuration(std::string_view text);
 // The shortest text of one unit that ParseDuration reads back as `duration`,
 // which is not negative; whole seconds, rounded down. Never in mo or y, whose
 // length is only a convention.
-std::string FormatDuration(absl::Duration duration);
+std::string DurationText(absl::Duration duration);
 
 }  // namespace mooring::storage

@@ -89,7 +89,7 @@ void JudgeLineage(const std::vector<RetentionSnapshot>& snapshots, Lineage linea
   }
   for (const std::size_t i : past) {
     if (now - snapshots[i].created_at < rules.minimum_age) {
-      Keep(marks[i], fmt::format("younger than {}", FormatDuration(rules.minimum_age)));
+      Keep(marks[i], fmt::format("younger than {}", DurationText(rules.minimum_age)));
     }
   }
 }

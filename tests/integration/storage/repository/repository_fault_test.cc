@@ -41,7 +41,9 @@ class RepositoryFaultTest : public RepositoryTest {
                                                        .agent = desk_,
                                                        .captures = {v1::CAPTURE_KIND_FULL},
                                                        .lease = absl::Hours(1)}));
-      if (agent.session) EXPECT_EQ(agent.session->session, session.session);
+      if (agent.session) {
+        EXPECT_EQ(agent.session->session, session.session);
+      }
       if (!agent.tree) {
         MOORING_ASSIGN_OR_RETURN(agent.tree,
                                  SealFiles(session, agent.files, time_, system_random_));
@@ -181,7 +183,7 @@ TEST_F(RepositoryFaultTest, AFullStoreInTheMiddleOfAPackLosesNothing) {
   const v1::Receipt first = BackUp(phone_, desk_, files_);
   const std::size_t packs = Keys("packs/").size();
   Agent agent = NewAgent(5);
-  store_.LimitSpace(100'000);
+  store_.LimitSpace(50'000);
   const absl::Status full = Try(agent);
   EXPECT_TRUE(absl::IsResourceExhausted(full)) << full;
   EXPECT_EQ(Keys("packs/").size(), packs);

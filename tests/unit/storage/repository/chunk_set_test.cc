@@ -80,7 +80,9 @@ TEST(ChunkSetTest, HostileBytesAreRefusedOrTheSetTheySay) {
           static_cast<std::byte>(1 + random.Below(255));
     }
     const absl::StatusOr<ChunkSet> parsed = ChunkSet::Parse(bad);
-    if (parsed.ok()) EXPECT_EQ(parsed->Serialize(), bad);
+    if (parsed.ok()) {
+      EXPECT_EQ(parsed->Serialize(), bad);
+    }
   }
   for (int i = 0; i < 20'000; ++i) {
     Bytes noise(random.Below(200));
@@ -89,7 +91,9 @@ TEST(ChunkSetTest, HostileBytesAreRefusedOrTheSetTheySay) {
       for (std::size_t k = 1; k < 8; ++k) noise[k] = std::byte{0};
     }
     const absl::StatusOr<ChunkSet> parsed = ChunkSet::Parse(noise);
-    if (parsed.ok()) EXPECT_EQ(parsed->Serialize(), noise);
+    if (parsed.ok()) {
+      EXPECT_EQ(parsed->Serialize(), noise);
+    }
   }
 }
 

@@ -33,9 +33,9 @@ TEST(DurationTest, FormatsWhatItReadsBack) {
       {absl::ZeroDuration(), "0s"},  {absl::Seconds(61), "61s"},      {absl::Minutes(90), "90m"},
       {absl::Hours(23), "23h"},      {absl::Hours(24), "1d"},         {absl::Hours(24 * 7), "1w"},
       {absl::Hours(24 * 30), "30d"}, {absl::Milliseconds(1500), "1s"}};
-  for (const auto& [duration, text] : cases) EXPECT_EQ(FormatDuration(duration), text);
+  for (const auto& [duration, text] : cases) EXPECT_EQ(DurationText(duration), text);
   for (std::int64_t seconds = 0; seconds < 3'000'000; seconds += 997) {
-    EXPECT_EQ(*ParseDuration(FormatDuration(absl::Seconds(seconds))), absl::Seconds(seconds));
+    EXPECT_EQ(*ParseDuration(DurationText(absl::Seconds(seconds))), absl::Seconds(seconds));
   }
 }
 

@@ -73,8 +73,10 @@ TEST(RetentionTest, KeepsTheLastSoMany) {
 }
 
 TEST(RetentionTest, KeepsTheNewestOfEachPeriodThatHasOne) {
-  ExpectVerdicts({{"2024-12-30 23:59", "keep, weekly 2025-W01, monthly 2024-12, yearly 2024"},
-                  {"2025-06-01 12:00", "drop, no rule keeps it"},
+  ExpectVerdicts({{"2024-12-30 23:59", "keep, monthly 2024-12, yearly 2024"},
+                  {"2025-06-01 12:00", "keep, weekly 2025-W22"},
+                  {"2025-06-30 08:00", "drop, no rule keeps it"},
+                  {"2025-06-30 11:00", "drop, no rule keeps it"},
                   {"2025-06-30 12:00", "keep, weekly 2025-W27, monthly 2025-06, yearly 2025"},
                   {"2026-11-20 08:00", "drop, no rule keeps it"},
                   {"2026-11-20 18:00", "keep, daily 2026-11-20"},
