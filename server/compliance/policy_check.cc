@@ -47,6 +47,7 @@ absl::Status CheckGroup(const std::string& group) {
 }
 
 absl::Status CheckRetention(const v1::Retention& retention) {
+  if (retention.ByteSizeLong() == 0) return absl::OkStatus();  // Everything is kept.
   if (retention.keep_last() < 1) {
     return Wrong("retention.keep_last", "must be at least 1: the newest snapshot is always kept");
   }

@@ -71,11 +71,14 @@ absl::StatusOr<std::vector<ChunkId>> ChunkIds(
 class GrpcUploadChannel final : public UploadChannel {
  public:
   using Stream = grpc::ServerReaderWriter<v1::UploadChunksResponse, v1::UploadChunksRequest>;
-  explicit GrpcUploadChannel(Stream& stream) : stream_(stream) {}
+  GrpcUploadChannel(grpc::ServerContext& context, Stream& stream)
+      : context_(context), stream_(stream) {}
   bool Read(v1::UploadChunksRequest& request) override { return stream_.Read(&request); }
   bool Write(const v1::UploadChunksResponse& response) override { return stream_.Write(response); }
+  void Cancel() override { context_.TryCancel(); }
 
  private:
+  grpc::ServerContext& context_;
   Stream& stream_;
 };
 
@@ -275,8 +278,8 @@ grpc::Status BackupServiceImpl::UploadChunks(
     grpc::ServerReaderWriter<v1::UploadChunksResponse, v1::UploadChunksRequest>* stream) {
   return gate_.Stream(method::kUploadChunks, *context,
                       [&](const Caller& caller, const OpContext& ctx) {
-                        GrpcUploadChannel channel(*stream);
-                        return UploadStream(parts_, caller, channel).Run(ctx);
+                        GrpcUploadChannel channel(*context, *stream);
+                        return UploadStream(parts_, caller, channel, gate_.drain()).Run(ctx);
                       });
 }
 

@@ -22,8 +22,9 @@ absl::Status Full() {
 
 }  // namespace
 
-UploadStream::UploadStream(ServerParts& parts, const Caller& caller, UploadChannel& channel)
-    : parts_(parts), caller_(caller), channel_(channel) {}
+UploadStream::UploadStream(ServerParts& parts, const Caller& caller, UploadChannel& channel,
+                           std::stop_token drain)
+    : parts_(parts), caller_(caller), channel_(channel), drain_(std::move(drain)) {}
 
 UploadStream::~UploadStream() = default;
 
@@ -31,6 +32,7 @@ absl::Status UploadStream::Run(const OpContext& ctx) {
   v1::UploadChunksRequest request;
   if (!channel_.Read(request)) return absl::OkStatus();
   MOORING_RETURN_IF_ERROR(Open(ctx, request));
+  const std::stop_callback on_drain(drain_, [this] { channel_.Cancel(); });
   // Ends before the stream does: its last act may be an acknowledgment.
   std::jthread idle_closer([this](std::stop_token stop) { CloseWhenIdle(std::move(stop)); });
   do {
@@ -40,7 +42,10 @@ absl::Status UploadStream::Run(const OpContext& ctx) {
   idle_closer.join();
   MutexLock lock(mutex_);
   MOORING_RETURN_IF_ERROR(idle_failure_);
-  return Close(ctx);
+  MOORING_RETURN_IF_ERROR(Close(ctx));
+  if (!drain_.stop_requested()) return absl::OkStatus();
+  return WithCause(absl::UnavailableError("the server is shutting down"),
+                   v1::CAUSE_SERVER_UNREACHABLE, "the session goes on when it is back");
 }
 
 absl::Status UploadStream::Open(const OpContext& ctx, const v1::UploadChunksRequest& first) {

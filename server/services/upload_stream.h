@@ -24,11 +24,16 @@ class UploadChannel {
   // False at the end of the stream.
   virtual bool Read(v1::UploadChunksRequest& request) = 0;
   virtual bool Write(const v1::UploadChunksResponse& response) = 0;
+  // Makes Read return false. From any thread.
+  virtual void Cancel() = 0;
 };
 
 class UploadStream {
  public:
-  UploadStream(ServerParts& parts, const Caller& caller, UploadChannel& channel);
+  // `drain` is requested when the server shuts down: what has come is made
+  // durable and the stream ends.
+  UploadStream(ServerParts& parts, const Caller& caller, UploadChannel& channel,
+               std::stop_token drain);
   ~UploadStream();
 
   absl::Status Run(const OpContext& ctx);
@@ -46,6 +51,7 @@ class UploadStream {
   ServerParts& parts_;
   const Caller& caller_;
   UploadChannel& channel_;
+  const std::stop_token drain_;
   SessionId session_;
   Mutex mutex_;  // Between the reader and the idle closer.
   std::unique_ptr<storage::PackUpload> upload_ ABSL_GUARDED_BY(mutex_);

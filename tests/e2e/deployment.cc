@@ -165,7 +165,11 @@ std::vector<std::string> Deployment::Phones(const std::string& farm) {
 }
 
 std::string Deployment::AddPhone(const std::string& farm, const std::vector<std::string>& words) {
-  const std::string serial = FarmJson(farm, Words({"add"}, words)).value("udid", "");
+  // A seed of 3 modulo 4 makes a phone of the newest iOS: it can take any backup.
+  next_seed_ += 4;
+  const std::string serial =
+      FarmJson(farm, Words({"add", "seed=" + std::to_string(next_seed_)}, words))
+          .value("udid", "");
   AwaitDevice(serial);
   return serial;
 }

@@ -1,0 +1,254 @@
+#include "server/config/init.h"
+
+#include <array>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "proto/yaml_message.h"
+#include "server/auth/authenticator.h"
+#include "server/compliance/policy_check.h"
+#include "server/config/identity.h"
+#include "server/config/server_config.h"
+#include "server/log/json_text.h"
+#include "storage/base/status.h"
+#include "storage/catalog/account_store.h"
+#include "storage/catalog/migrations.h"
+#include "storage/catalog/organization_store.h"
+#include "storage/catalog/pg_catalog.h"
+#include "storage/catalog/policy_store.h"
+#include "storage/catalog/private_postgres.h"
+#include "storage/objects/disk_object_store.h"
+#include "storage/repository/repository.h"
+#include "storage/seal/digest.h"
+
+namespace mooring::server {
+namespace {
+
+constexpr char kKitText[] =
+    "Mooring recovery kit\n"
+    "\n"
+    "Keep a copy of this folder away from the server, as you keep the keys of the building.\n"
+    "\n"
+    "  kek      the key-encryption key: without it nothing in the repository can be read,\n"
+    "           by anyone; with it and the repository, everything can\n"
+    "  ca.pem   certificate of the CA that agents and servers trust\n"
+    "  ca.key   its private key, wrapped by the key-encryption key\n"
+    "  ids.json which server this belongs to\n"
+    "\n"
+    "To bring a server back: put kek, ca.pem and ca.key into its state directory, together\n"
+    "with the repository and the database.\n";
+
+class Initializer {
+ public:
+  Initializer(const OpContext& ctx, const InitEnvironment& environment, const StateDir& dir,
+              config::v1::ServerConfig& config)
+      : ctx_(ctx), env_(environment), dir_(dir), config_(config) {}
+
+  absl::Status Run() {
+    MOORING_RETURN_IF_ERROR(MakeDirectory());
+    MOORING_ASSIGN_OR_RETURN(const auto lock, StateLock::Take(dir_));
+    MOORING_RETURN_IF_ERROR(MakeKeys());
+    MOORING_RETURN_IF_ERROR(OpenDatabase());
+    const absl::Status filled = Fill();
+    catalog_.reset();
+    // serve starts it again; nothing may be left running behind a finished init.
+    const absl::Status stopped = postgres_ == nullptr ? absl::OkStatus() : postgres_->Stop();
+    MOORING_RETURN_IF_ERROR(filled);
+    MOORING_RETURN_IF_ERROR(stopped);
+    MOORING_RETURN_IF_ERROR(WriteKit());
+    return WriteConfig();
+  }
+
+ private:
+  absl::Status MakeDirectory() {
+    if (env_.files.Stat(dir_.config()).ok()) {
+      return absl::AlreadyExistsError(
+          fmt::format("{} has a server already; start it with `mooringd serve --state-dir {}`",
+                      dir_.path(), dir_.path()));
+    }
+    // The private PostgreSQL runs as another user and must get through; every
+    // file in here has its own protection.
+    MOORING_RETURN_IF_ERROR(env_.files.CreateDirectories(dir_.path(), 0711));
+    static const std::set<std::string> kOurs{"lock",       "kek",         "ca.pem",
+                                             "ca.key",     "tls",         "postgres",
+                                             "repository", "admin-token", "recovery-kit"};
+    MOORING_ASSIGN_OR_RETURN(const auto entries, env_.files.List(dir_.path()));
+    for (const FileInfo& entry : entries) {
+      // WriteFileDurably may have left its temporary file beside one of ours.
+      if (kOurs.count(entry.name) == 0 && entry.name.find(".tmp") == std::string::npos) {
+        return absl::FailedPreconditionError(
+            fmt::format("{} holds \"{}\", which is not ours; name an empty directory", dir_.path(),
+                        entry.name));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status MakeKeys() {
+    const absl::Status created =
+        storage::FileKekProvider::Create(env_.files, env_.random, config_.kek_file());
+    if (!created.ok() && !absl::IsAlreadyExists(created)) return created;
+    env_.tell(fmt::format("key-encryption key   {}", config_.kek_file()));
+    MOORING_ASSIGN_OR_RETURN(kek_, storage::FileKekProvider::Load(env_.files, env_.random,
+                                                                  env_.clock, config_.kek_file()));
+    MOORING_RETURN_IF_ERROR(
+        EnsureAuthority(env_.files, dir_, config_.organization(), *kek_, env_.clock, env_.random));
+    MOORING_ASSIGN_OR_RETURN(authority_, LoadAuthority(env_.files, dir_, *kek_, env_.random));
+    env_.tell(fmt::format("certificate authority {}", dir_.ca_certificate()));
+    return EnsureServerCertificate(env_.files, dir_, *authority_, ServerNames(config_.listen()),
+                                   env_.clock.Now(), false)
+        .status();
+  }
+
+  absl::Status OpenDatabase() {
+    std::string url = config_.database_url();
+    if (url.empty()) {
+      storage::PrivatePostgresOptions options;
+      options.directory = dir_.postgres();
+      MOORING_ASSIGN_OR_RETURN(postgres_,
+                               storage::PrivatePostgres::Start(ctx_, options, env_.clock));
+      url = postgres_->url();
+    }
+    MOORING_RETURN_IF_ERROR(storage::MigrateCatalog(ctx_, url, env_.clock).status());
+    storage::PgCatalogOptions options;
+    options.url = url;
+    MOORING_ASSIGN_OR_RETURN(catalog_,
+                             storage::PgCatalog::Open(ctx_, options, env_.clock, env_.random));
+    env_.tell(fmt::format("database             {}",
+                          postgres_ != nullptr ? dir_.postgres() : "as given, migrated"));
+    return absl::OkStatus();
+  }
+
+  absl::Status Fill() {
+    MOORING_RETURN_IF_ERROR(MakeOrganization());
+    MOORING_ASSIGN_OR_RETURN(
+        const auto objects,
+        storage::DiskObjectStore::Open(env_.files, env_.clock, env_.random, config_.repository()));
+    const absl::Status created =
+        storage::Repository::Create(ctx_, *catalog_, *objects, *kek_, env_.clock, env_.random);
+    if (!created.ok() && !absl::IsAlreadyExists(created)) return created;
+    // Of this catalog, and under this key: an init before this one, not another server.
+    MOORING_RETURN_IF_ERROR(Annotate(
+        storage::Repository::Open(ctx_, *catalog_, *objects, *kek_, env_.clock, env_.random)
+            .status(),
+        config_.repository()));
+    env_.tell(fmt::format("repository           {}", config_.repository()));
+    return MakeAdmin();
+  }
+
+  absl::Status MakeOrganization() {
+    return catalog_->Run(ctx_, [&](storage::Transaction& tx) -> absl::Status {
+      MOORING_ASSIGN_OR_RETURN(const auto present, tx.organization().Get());
+      if (present) {
+        if (present->name == config_.organization() &&
+            present->single_admin == config_.single_admin()) {
+          return absl::OkStatus();
+        }
+        return absl::FailedPreconditionError(fmt::format(
+            "the database belongs to \"{}\" (single_admin {}); give the same again, or another "
+            "database",
+            present->name, present->single_admin));
+      }
+      const absl::Time now = env_.clock.Now();
+      MOORING_RETURN_IF_ERROR(
+          tx.organization().Create({config_.organization(), config_.single_admin(), now}));
+      MOORING_RETURN_IF_ERROR(tx.policies().Apply(BuiltInPolicy(), "server", now).status());
+      return tx.Audit(
+          {.at = now,
+           .actor = "server",
+           .action = "organization.create",
+           .subject = config_.organization(),
+           .detail_json = fmt::format(R"({{"single_admin":{}}})", config_.single_admin())});
+    });
+  }
+
+  absl::Status MakeAdmin() {
+    if (env_.files.Stat(dir_.admin_token()).ok()) return absl::OkStatus();
+    std::array<std::byte, 32> bytes;
+    env_.random.Fill(bytes);
+    const std::string token = std::string(kApiTokenPrefix) + ToBase64Url(bytes);
+    const auto hash = storage::Sha256(AsBytes(token));
+    const absl::Status made = catalog_->Run(ctx_, [&](storage::Transaction& tx) -> absl::Status {
+      const absl::Time now = env_.clock.Now();
+      MOORING_ASSIGN_OR_RETURN(const auto accounts, tx.accounts().List());
+      if (accounts.empty()) {
+        MOORING_RETURN_IF_ERROR(tx.accounts().Create({kAdminAccount, now}));
+      }
+      storage::ApiTokenRecord record;
+      record.token_hash.assign(hash.begin(), hash.end());
+      record.account = kAdminAccount;
+      record.permissions = {v1::PERMISSION_VIEW, v1::PERMISSION_OPERATE, v1::PERMISSION_POLICY,
+                            v1::PERMISSION_APPROVE, v1::PERMISSION_GRANT};
+      record.created_at = now;
+      record.expires_at = now + kAdminTokenLifetime;
+      MOORING_RETURN_IF_ERROR(tx.accounts().AddToken(record));
+      return tx.Audit(
+          {.at = now, .actor = "server", .action = "api_token.create", .subject = kAdminAccount});
+    });
+    MOORING_RETURN_IF_ERROR(made);
+    // A token whose file was never written is known to nobody.
+    return WriteFileDurably(env_.files, dir_.admin_token(), AsBytes(token + "\n"), 0600);
+  }
+
+  absl::Status WriteKit() {
+    const std::string kit = dir_.recovery_kit();
+    MOORING_RETURN_IF_ERROR(env_.files.CreateDirectories(kit, 0700));
+    const std::pair<std::string, std::string> copies[] = {
+        {config_.kek_file(), "/kek"},
+        {dir_.ca_certificate(), "/ca.pem"},
+        {dir_.ca_key(), "/ca.key"},
+    };
+    for (const auto& [from, to] : copies) {
+      MOORING_ASSIGN_OR_RETURN(const Bytes bytes, env_.files.Read(from, 64 << 10));
+      MOORING_RETURN_IF_ERROR(WriteFileDurably(env_.files, kit + to, bytes, 0600));
+    }
+    const std::string ids =
+        fmt::format("{{\"organization\": {}, \"ca_pin\": \"{}\", \"made_at\": \"{}\"}}\n",
+                    JsonText(config_.organization()), ToHex(authority_->pin()),
+                    absl::FormatTime(absl::RFC3339_sec, env_.clock.Now(), absl::UTCTimeZone()));
+    MOORING_RETURN_IF_ERROR(WriteFileDurably(env_.files, kit + "/ids.json", AsBytes(ids), 0600));
+    MOORING_RETURN_IF_ERROR(
+        WriteFileDurably(env_.files, kit + "/README.txt", AsBytes(kKitText), 0600));
+    env_.tell(
+        fmt::format("recovery kit         {}\n"
+                    "                     Copy it to a safe place away from this machine. "
+                    "Without its key nobody,\n"
+                    "                     you included, can read a single backup.",
+                    kit));
+    return absl::OkStatus();
+  }
+
+  absl::Status WriteConfig() {
+    config::v1::ServerConfig written = config_;
+    // Defaults are left out, so that a later version's apply.
+    written.clear_limits();
+    if (written.repository() == dir_.repository()) written.clear_repository();
+    if (written.kek_file() == dir_.kek()) written.clear_kek_file();
+    const std::string text =
+        "# Configuration of mooringd. Keys: proto/mooring/config/v1/config.proto.\n" +
+        MessageToYaml(written);
+    return WriteFileDurably(env_.files, dir_.config(), AsBytes(text), 0600);
+  }
+
+  const OpContext& ctx_;
+  const InitEnvironment& env_;
+  const StateDir& dir_;
+  config::v1::ServerConfig& config_;
+  std::unique_ptr<storage::FileKekProvider> kek_;
+  std::unique_ptr<CertificateAuthority> authority_;
+  std::unique_ptr<storage::PrivatePostgres> postgres_;
+  std::unique_ptr<storage::PgCatalog> catalog_;
+};
+
+}  // namespace
+
+absl::Status InitServer(const OpContext& ctx, const InitEnvironment& environment,
+                        const StateDir& dir, config::v1::ServerConfig config) {
+  MOORING_RETURN_IF_ERROR(CheckServerConfig(config, dir));
+  return Initializer(ctx, environment, dir, config).Run();
+}
+
+}  // namespace mooring::server

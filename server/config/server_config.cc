@@ -1,0 +1,103 @@
+#include "server/config/server_config.h"
+
+#include <absl/strings/numbers.h>
+#include <fmt/format.h>
+
+#include "proto/yaml_message.h"
+#include "storage/base/status.h"
+
+namespace mooring::server {
+namespace {
+
+constexpr std::uint32_t kSessionsMax = 10'000;
+constexpr std::uint32_t kQueueMax = 100'000;
+constexpr std::uint32_t kLeaseSecondsMin = 10;
+constexpr std::uint32_t kLeaseSecondsMax = 86'400;
+
+absl::Status Wrong(std::string_view key, std::string_view why) {
+  return absl::InvalidArgumentError(fmt::format("{}: {}", key, why));
+}
+
+absl::Status CheckListen(std::string_view key, std::string& value, const char* standard) {
+  if (value.empty()) value = standard;
+  return Annotate(ParseHostPort(value).status(), key);
+}
+
+absl::Status CheckLimits(config::v1::Limits& limits) {
+  if (limits.sessions_max() == 0) limits.set_sessions_max(50);
+  if (limits.queue_max() == 0) limits.set_queue_max(1000);
+  if (limits.lease_seconds() == 0) limits.set_lease_seconds(1800);
+  if (limits.sessions_max() > kSessionsMax) {
+    return Wrong("limits.sessions_max", fmt::format("at most {}", kSessionsMax));
+  }
+  if (limits.queue_max() > kQueueMax) {
+    return Wrong("limits.queue_max", fmt::format("at most {}", kQueueMax));
+  }
+  if (limits.lease_seconds() < kLeaseSecondsMin || limits.lease_seconds() > kLeaseSecondsMax) {
+    return Wrong("limits.lease_seconds",
+                 fmt::format("from {} to {}", kLeaseSecondsMin, kLeaseSecondsMax));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<HostPort> ParseHostPort(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  HostPort result;
+  if (colon == std::string::npos || colon == 0 ||
+      !absl::SimpleAtoi(text.substr(colon + 1), &result.port) || result.port < 0 ||
+      result.port > 65535) {
+    return absl::InvalidArgumentError(
+        fmt::format("\"{}\" is not HOST:PORT, as in 0.0.0.0:7443", text.substr(0, 100)));
+  }
+  result.host = text.substr(0, colon);
+  if (result.host.size() > 2 && result.host.front() == '[' && result.host.back() == ']') {
+    result.host = result.host.substr(1, result.host.size() - 2);
+  } else if (result.host.find(':') != std::string::npos) {
+    return absl::InvalidArgumentError(
+        fmt::format("\"{}\": write an IPv6 address in brackets", text.substr(0, 100)));
+  }
+  return result;
+}
+
+std::string JoinHostPort(const std::string& host, int port) {
+  return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port)
+                                             : fmt::format("[{}]:{}", host, port);
+}
+
+absl::Status CheckServerConfig(config::v1::ServerConfig& config, const StateDir& dir) {
+  if (config.organization().empty() || config.organization().size() > 64) {
+    return Wrong("organization", "must be 1 to 64 bytes");
+  }
+  if (config.repository().empty()) config.set_repository(dir.repository());
+  if (config.repository().rfind("s3:", 0) == 0) {
+    return Wrong("repository", "S3 is not available in this version; name a directory");
+  }
+  if (config.kek_file().empty()) config.set_kek_file(dir.kek());
+  config::v1::Listen& listen = *config.mutable_listen();
+  MOORING_RETURN_IF_ERROR(
+      CheckListen("listen.agents", *listen.mutable_agents(), kDefaultAgentsListen));
+  MOORING_RETURN_IF_ERROR(
+      CheckListen("listen.enrollment", *listen.mutable_enrollment(), kDefaultEnrollmentListen));
+  MOORING_RETURN_IF_ERROR(
+      CheckListen("listen.metrics", *listen.mutable_metrics(), kDefaultMetricsListen));
+  return CheckLimits(*config.mutable_limits());
+}
+
+absl::StatusOr<config::v1::ServerConfig> LoadServerConfig(FileSystem& files,
+                                                          const std::string& path,
+                                                          const StateDir& dir) {
+  const absl::StatusOr<Bytes> text = files.Read(path, kYamlBytesMax);
+  if (absl::IsNotFound(text.status())) {
+    return absl::NotFoundError(fmt::format(
+        "{} does not exist; run `mooringd init --state-dir {}` first", path, dir.path()));
+  }
+  MOORING_RETURN_IF_ERROR(text.status());
+  config::v1::ServerConfig config;
+  MOORING_RETURN_IF_ERROR(Annotate(YamlToMessage(AsText(*text), config), path));
+  MOORING_RETURN_IF_ERROR(Annotate(CheckServerConfig(config, dir), path));
+  return config;
+}
+
+}  // namespace mooring::server

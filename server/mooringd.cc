@@ -1,0 +1,200 @@
+// mooringd: init and serve.
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <ctime>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <pthread.h>
+
+#include "server/config/init.h"
+#include "server/config/server_config.h"
+#include "server/log/log.h"
+#include "server/rpc/tls.h"
+#include "server/server.h"
+#include "storage/base/status.h"
+
+namespace mooring::server {
+namespace {
+
+struct Options {
+  std::string state_dir;
+  std::string config_file;
+  std::string ready_file;
+  config::v1::ServerConfig config;
+  std::vector<std::string> names;
+};
+
+// Key material stays out of core dumps and of the swap as far as the system lets us.
+void HardenProcess() {
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  const rlimit no_core{0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  rlimit memlock{};
+  if (getrlimit(RLIMIT_MEMLOCK, &memlock) == 0) {
+    memlock.rlim_cur = memlock.rlim_max;
+    setrlimit(RLIMIT_MEMLOCK, &memlock);
+    const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
+    setrlimit(RLIMIT_MEMLOCK, &unlimited);  // Root only; else what is allowed stays.
+  }
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  signal(SIGPIPE, SIG_IGN);
+}
+
+// SIGTERM and SIGINT wait to be asked for: no handler runs in the middle of anything.
+sigset_t BlockStopSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return set;
+}
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "mooringd: %s\n", std::string(status.message()).c_str());
+  return 1;
+}
+
+OpContext StartContext(Clock& clock) {
+  return {.deadline = clock.Now() + absl::Minutes(10), .stop = {}};
+}
+
+int RunInit(const Options& options) {
+  const auto dir = StateDir::Of(options.state_dir);
+  if (!dir.ok()) return Fail(dir.status());
+  SystemClock clock;
+  SystemRandom random;
+  config::v1::ServerConfig config = options.config;
+  if (config.organization().empty()) config.set_organization("Mooring");
+  for (const std::string& name : options.names) config.mutable_listen()->add_names(name);
+  const InitEnvironment environment{RealFileSystem(), clock, random, [](const std::string& line) {
+                                      std::printf("%s\n", line.c_str());
+                                    }};
+  const absl::Status status = InitServer(StartContext(clock), environment, *dir, config);
+  if (!status.ok()) {
+    Fail(status);
+    if (!absl::IsAlreadyExists(status)) {
+      std::fprintf(stderr, "mooringd: nothing is lost; run the same command again to go on\n");
+    }
+    return 1;
+  }
+  std::printf(
+      "admin token          %s\n"
+      "configuration        %s\n\n"
+      "Next:  mooringd serve --state-dir %s\n"
+      "       mooring login --server HOST:7444 --ca %s --token-file %s\n",
+      dir->admin_token().c_str(), dir->config().c_str(), dir->path().c_str(),
+      dir->ca_certificate().c_str(), dir->admin_token().c_str());
+  return 0;
+}
+
+absl::Status Serve(const Options& options, Clock& clock, Log& log) {
+  std::string state_dir = options.state_dir;
+  if (state_dir.empty()) {
+    const std::size_t slash = options.config_file.rfind('/');
+    state_dir = slash == std::string::npos ? "." : options.config_file.substr(0, slash);
+  }
+  MOORING_ASSIGN_OR_RETURN(const StateDir dir, StateDir::Of(state_dir));
+  const std::string config_file = options.config_file.empty() ? dir.config() : options.config_file;
+  MOORING_ASSIGN_OR_RETURN(const config::v1::ServerConfig config,
+                           LoadServerConfig(RealFileSystem(), config_file, dir));
+  const sigset_t stop_signals = BlockStopSignals();
+  SystemRandom random;
+  const ServerEnvironment environment{RealFileSystem(), clock, random, log};
+  MOORING_ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
+                           Server::Start(StartContext(clock), environment, dir, config));
+  const Endpoints& at = server->endpoints();
+  const std::string ready = fmt::format("mooringd ready agents={} enrollment={} metrics={}\n",
+                                        at.agents, at.enrollment, at.metrics);
+  if (!options.ready_file.empty()) {
+    MOORING_RETURN_IF_ERROR(
+        WriteFileDurably(RealFileSystem(), options.ready_file, AsBytes(ready), 0644));
+  }
+  std::fputs(ready.c_str(), stdout);
+  std::fflush(stdout);
+  log.Info("server.ready", {{"agents", at.agents}, {"enrollment", at.enrollment}});
+  int signal_number = 0;
+  while (sigwait(&stop_signals, &signal_number) == EINTR) {
+  }
+  log.Info("server.signal", {{"signal", static_cast<std::int64_t>(signal_number)}});
+  server->Stop();
+  return absl::OkStatus();
+}
+
+int RunServe(const Options& options) {
+  SystemClock clock;
+  JsonLog log(clock);
+  const absl::Status status = Serve(options, clock, log);
+  if (status.ok()) return 0;
+  log.Error("server.failed", {{"message", std::string(status.message())}});
+  return Fail(status);
+}
+
+void AddInit(CLI::App& app, Options& options) {
+  CLI::App* init = app.add_subcommand("init", "Make a server: keys, CA, database, repository");
+  init->add_option("--state-dir", options.state_dir, "Directory of the server; empty or new")
+      ->required();
+  const auto text = [&](const char* name, std::string* target, const char* help) {
+    init->add_option(name, *target, help);
+  };
+  config::v1::Listen& listen = *options.config.mutable_listen();
+  text("--organization", options.config.mutable_organization(), "Name of the company");
+  text("--database", options.config.mutable_database_url(),
+       "PostgreSQL URL; left out: a private one in the state directory");
+  text("--repository", options.config.mutable_repository(),
+       "Directory of the repository; left out: in the state directory");
+  text("--listen-agents", listen.mutable_agents(), "HOST:PORT (0.0.0.0:7443)");
+  text("--listen-enrollment", listen.mutable_enrollment(), "HOST:PORT (0.0.0.0:7444)");
+  text("--listen-metrics", listen.mutable_metrics(), "HOST:PORT (127.0.0.1:9464)");
+  init->add_option("--name", options.names,
+                   "Host name or address by which agents reach this server; may be repeated");
+  init->add_flag_callback(
+      "--single-admin", [&options] { options.config.set_single_admin(true); },
+      "One person may approve their own requests; recorded for good");
+}
+
+int Main(int argc, char** argv) {
+  HardenProcess();
+  RequireTls13();
+  Options options;
+  CLI::App app{"The Mooring server"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("mooringd ") + MOORING_VERSION);
+  AddInit(app, options);
+  CLI::App* serve = app.add_subcommand("serve", "Run the server until SIGTERM");
+  serve->add_option("--state-dir", options.state_dir, "Directory that init made");
+  serve->add_option("--config", options.config_file,
+                    "Configuration file; its directory is the state directory");
+  serve->add_option("--ready-file", options.ready_file,
+                    "Write the ready line here too, once the server listens");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (app.got_subcommand("init")) return RunInit(options);
+  if (options.state_dir.empty() && options.config_file.empty()) {
+    std::fprintf(stderr, "mooringd serve: give --state-dir or --config\n");
+    return 2;
+  }
+  return RunServe(options);
+}
+
+}  // namespace
+}  // namespace mooring::server
+
+int main(int argc, char** argv) {
+  return mooring::server::Main(argc, argv);
+}

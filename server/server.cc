@@ -1,0 +1,405 @@
+#include "server/server.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <stop_token>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "server/auth/permissions.h"
+#include "server/config/endpoints_file.h"
+#include "server/config/identity.h"
+#include "server/config/server_config.h"
+#include "server/jobs/periodic_job.h"
+#include "server/rpc/listener.h"
+#include "server/rpc/rpc_gate.h"
+#include "server/rpc/tls.h"
+#include "server/services/access_service.h"
+#include "server/services/agent_service.h"
+#include "server/services/backup_service.h"
+#include "server/services/enrollment_service.h"
+#include "server/services/fleet_service.h"
+#include "server/services/policy_service.h"
+#include "server/services/report_service.h"
+#include "server/services/repository_service.h"
+#include "server/services/restore_service.h"
+#include "storage/base/status.h"
+#include "storage/catalog/database_url.h"
+#include "storage/catalog/migrations.h"
+#include "storage/catalog/organization_store.h"
+#include "storage/catalog/pg_catalog.h"
+#include "storage/catalog/private_postgres.h"
+#include "storage/objects/disk_object_store.h"
+
+namespace mooring::server {
+namespace {
+
+constexpr std::size_t kControlThreads = 8;
+constexpr std::size_t kControlQueueMax = 4096;
+constexpr int kAuthenticationFailuresMax = 30;
+constexpr std::size_t kConnectionsMax = 24;
+
+}  // namespace
+
+// Members are made in the order in which each needs the one before it.
+class Server::Body {
+ public:
+  Body(const ServerEnvironment& environment, StateDir dir, config::v1::ServerConfig config)
+      : env_(environment),
+        dir_(std::move(dir)),
+        config_(std::move(config)),
+        metrics_(kServerVersion),
+        failures_(environment.clock, kAuthenticationFailuresMax, absl::Minutes(1)),
+        slots_({.sessions_max = config_.limits().sessions_max(),
+                .queue_max = config_.limits().queue_max()},
+               environment.clock),
+        board_(environment.clock) {}
+
+  ~Body() { Stop(absl::ZeroDuration()); }
+
+  absl::Status Start(const OpContext& ctx, absl::Duration upload_idle) {
+    MOORING_ASSIGN_OR_RETURN(lock_, StateLock::Take(dir_));
+    MOORING_RETURN_IF_ERROR(LoadIdentity());
+    MOORING_RETURN_IF_ERROR(OpenDatabase(ctx));
+    MOORING_RETURN_IF_ERROR(OpenRepository(ctx));
+    MOORING_RETURN_IF_ERROR(ReadSettings(ctx, upload_idle));
+    MOORING_ASSIGN_OR_RETURN(PermissionTable permissions, PermissionTable::Read(ServiceNames()));
+    permissions_ = std::make_unique<PermissionTable>(std::move(permissions));
+    MakeServices();
+    MOORING_RETURN_IF_ERROR(sessions_->Resume(ctx));
+    MOORING_RETURN_IF_ERROR(DetachAllDevices(ctx));
+    MOORING_RETURN_IF_ERROR(Listen());
+    StartJobs();
+    return WriteEndpoints(env_.files, dir_.endpoints(), endpoints_);
+  }
+
+  void Stop(absl::Duration grace) {
+    if (std::exchange(stopped_, true)) return;
+    env_.log.Info("server.drain");
+    drain_.request_stop();
+    jobs_.clear();
+    hub_.CloseAll(absl::UnavailableError("the server is shutting down"));
+    // Enrollment first: its calls are short, and it is what outsiders see.
+    if (enrollment_listener_ != nullptr) enrollment_listener_->Shutdown(grace);
+    if (agents_listener_ != nullptr) agents_listener_->Shutdown(grace);
+    metrics_endpoint_.reset();
+    // Finishes what control streams still had to tell the catalog.
+    control_executor_.reset();
+    if (sessions_ != nullptr) {
+      sessions_->StoreProgress({.deadline = env_.clock.Now() + absl::Seconds(5), .stop = {}});
+    }
+    metrics_.SetSessionSource({});
+    repository_.reset();
+    catalog_.reset();
+    if (postgres_ != nullptr) {
+      const absl::Status stopped = postgres_->Stop();
+      if (!stopped.ok()) {
+        env_.log.Warning("database.stop", {{"message", std::string(stopped.message())}});
+      }
+      postgres_.reset();
+    }
+    env_.log.Info("server.stopped");
+  }
+
+  absl::Status RefreshMetrics(const OpContext& ctx) {
+    return RefreshFleetFigures(ctx, *parts_, certificate_expires_at_);
+  }
+
+  absl::Status RunJobsOnce(const OpContext& ctx) {
+    sessions_->StoreProgress(ctx);
+    MOORING_RETURN_IF_ERROR(sessions_->Expire(ctx));
+    MOORING_RETURN_IF_ERROR(ExpireRequests(ctx, *parts_));
+    MOORING_RETURN_IF_ERROR(FinishApprovedDeletions(ctx, *parts_));
+    MOORING_RETURN_IF_ERROR(standings_->PushChanges(ctx));
+    return RefreshMetrics(ctx);
+  }
+
+  const Endpoints& endpoints() const { return endpoints_; }
+  ServerMetrics& metrics() { return metrics_; }
+
+ private:
+  absl::Status LoadIdentity() {
+    MOORING_ASSIGN_OR_RETURN(kek_, storage::FileKekProvider::Load(env_.files, env_.random,
+                                                                  env_.clock, config_.kek_file()));
+    MOORING_ASSIGN_OR_RETURN(authority_, LoadAuthority(env_.files, dir_, *kek_, env_.random));
+    // Names may have changed in the configuration: a new one at every start.
+    return RenewCertificate(true);
+  }
+
+  absl::Status RenewCertificate(bool always) {
+    MOORING_ASSIGN_OR_RETURN(
+        const absl::Time expires_at,
+        EnsureServerCertificate(env_.files, dir_, *authority_, ServerNames(config_.listen()),
+                                env_.clock.Now(), always));
+    certificate_expires_at_ = expires_at;
+    return absl::OkStatus();
+  }
+
+  absl::Status OpenDatabase(const OpContext& ctx) {
+    database_url_ = config_.database_url();
+    if (database_url_.empty()) {
+      storage::PrivatePostgresOptions options;
+      options.directory = dir_.postgres();
+      MOORING_ASSIGN_OR_RETURN(
+          postgres_,
+          storage::PrivatePostgres::Start(
+              ctx, options, env_.clock,
+              [&log = env_.log](storage::PrivatePostgres::State state, const std::string& message) {
+                const bool running = state == storage::PrivatePostgres::State::kRunning;
+                log.Write(running ? LogLevel::kInfo : LogLevel::kWarning, "database.state",
+                          {{"running", running}, {"message", message}});
+              }));
+      database_url_ = postgres_->url();
+      env_.log.Info("database.start", {{"adopted", postgres_->adopted()}});
+    }
+    MOORING_RETURN_IF_ERROR(storage::MigrateCatalog(ctx, database_url_, env_.clock).status());
+    storage::PgCatalogOptions options;
+    options.url = database_url_;
+    options.connections_max = kConnectionsMax;
+    MOORING_ASSIGN_OR_RETURN(catalog_,
+                             storage::PgCatalog::Open(ctx, options, env_.clock, env_.random));
+    for (const std::string& warning : catalog_->warnings()) {
+      env_.log.Warning("database.warning", {{"message", warning}});
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status OpenRepository(const OpContext& ctx) {
+    MOORING_ASSIGN_OR_RETURN(
+        objects_,
+        storage::DiskObjectStore::Open(env_.files, env_.clock, env_.random, config_.repository()));
+    MOORING_ASSIGN_OR_RETURN(
+        repository_,
+        storage::Repository::Open(ctx, *catalog_, *objects_, *kek_, env_.clock, env_.random));
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadSettings(const OpContext& ctx, absl::Duration upload_idle) {
+    settings_.database = storage::DescribeDatabase(database_url_);
+    settings_.repository = config_.repository();
+    settings_.lease = absl::Seconds(config_.limits().lease_seconds());
+    settings_.store_reserve_bytes = config_.limits().store_reserve_bytes();
+    settings_.session_quota_bytes = config_.limits().session_quota_bytes();
+    settings_.upload_idle = upload_idle;
+    settings_.started_at = env_.clock.Now();
+    return catalog_->Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
+      MOORING_ASSIGN_OR_RETURN(const auto organization, tx.organization().Get());
+      if (!organization) {
+        return absl::FailedPreconditionError(
+            "the database has no organization; run `mooringd init` first");
+      }
+      settings_.organization = organization->name;
+      // What the database recorded at init counts, not what the file says today.
+      settings_.single_admin = organization->single_admin;
+      return absl::OkStatus();
+    });
+  }
+
+  void MakeServices() {
+    agent_authenticator_ = std::make_unique<AgentAuthenticator>(*catalog_, env_.clock);
+    token_authenticator_ = std::make_unique<TokenAuthenticator>(*catalog_, env_.clock);
+    parts_ = std::make_unique<ServerParts>(ServerParts{
+        *catalog_, *objects_, *repository_, *authority_, *agent_authenticator_, failures_, slots_,
+        board_, hub_, metrics_, addresses_, env_.log, env_.clock, env_.random, settings_});
+    agents_gate_ = MakeGate(*agent_authenticator_);
+    tokens_gate_ = MakeGate(*token_authenticator_);
+    standings_ = std::make_unique<Standings>(*parts_);
+    sessions_ = std::make_unique<SessionDesk>(*parts_, *standings_);
+    restores_ = std::make_unique<RestoreDesk>(*parts_);
+    events_ = std::make_unique<AgentEvents>(*parts_, *standings_, *sessions_, *restores_);
+    control_executor_ = std::make_unique<ThreadPool>("control", kControlThreads, kControlQueueMax);
+    RpcGate& agents = *agents_gate_;
+    RpcGate& tokens = *tokens_gate_;
+    agent_services_.push_back(
+        std::make_unique<AgentServiceImpl>(agents, *parts_, *events_, *control_executor_));
+    agent_services_.push_back(std::make_unique<BackupServiceImpl>(agents, *parts_, *sessions_));
+    agent_services_.push_back(std::make_unique<RestoreServiceImpl>(agents, *parts_, *restores_));
+    admin_services_.push_back(std::make_unique<EnrollmentServiceImpl>(tokens, *parts_));
+    admin_services_.push_back(
+        std::make_unique<FleetServiceImpl>(tokens, *parts_, *standings_, *sessions_));
+    admin_services_.push_back(std::make_unique<PolicyServiceImpl>(tokens, *parts_, *standings_));
+    admin_services_.push_back(std::make_unique<ReportServiceImpl>(tokens, *parts_));
+    admin_services_.push_back(std::make_unique<AccessServiceImpl>(tokens, *parts_, *restores_));
+    admin_services_.push_back(std::make_unique<RepositoryServiceImpl>(tokens, *parts_));
+    admin_services_.push_back(std::make_unique<RestoreServiceImpl>(tokens, *parts_, *restores_));
+    metrics_.SetSessionSource([this] {
+      SessionFigures figures;
+      board_.Count(figures);
+      figures.queued = slots_.waiting();
+      figures.max = slots_.sessions_max();
+      return figures;
+    });
+  }
+
+  std::unique_ptr<RpcGate> MakeGate(Authenticator& authenticator) {
+    return std::make_unique<RpcGate>(*permissions_, authenticator, failures_, metrics_, env_.log,
+                                     env_.clock, env_.random, drain_.get_token());
+  }
+
+  // No agent is connected yet; each tells of its phones when it is.
+  absl::Status DetachAllDevices(const OpContext& ctx) {
+    return catalog_->Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
+      MOORING_ASSIGN_OR_RETURN(const auto agents, tx.agents().List());
+      for (const storage::AgentView& view : agents) {
+        if (view.attached.empty()) continue;
+        MOORING_RETURN_IF_ERROR(tx.devices().DetachAll(view.agent.id));
+      }
+      return absl::OkStatus();
+    });
+  }
+
+  absl::Status Listen() {
+    const Endpoints before = ReadEndpoints(env_.files, dir_.endpoints());
+    const TlsFiles tls{.certificate_chain = dir_.server_certificate(),
+                       .private_key = dir_.server_key(),
+                       .client_ca = dir_.ca_certificate()};
+    ListenerOptions agents;
+    agents.name = "agents";
+    agents.address = config_.listen().agents();
+    agents.preferred_port = PortOf(before.agents);
+    MOORING_ASSIGN_OR_RETURN(
+        agents_listener_,
+        Listener::Start(agents, MakeServerCredentials(tls, ClientCertificate::kRequired),
+                        Pointers(agent_services_)));
+    ListenerOptions enrollment;
+    enrollment.name = "enrollment";
+    enrollment.address = config_.listen().enrollment();
+    enrollment.preferred_port = PortOf(before.enrollment);
+    enrollment.streams_max = 32;
+    enrollment.threads_max = 256;
+    enrollment.memory_max = std::size_t{256} << 20;
+    enrollment.idle_max = absl::Minutes(5);
+    MOORING_ASSIGN_OR_RETURN(
+        enrollment_listener_,
+        Listener::Start(enrollment, MakeServerCredentials(tls, ClientCertificate::kNone),
+                        Pointers(admin_services_)));
+    MOORING_ASSIGN_OR_RETURN(metrics_endpoint_,
+                             MetricsEndpoint::Start(config_.listen().metrics(), metrics_));
+    endpoints_.agents = Reachable(agents_listener_->address());
+    endpoints_.enrollment = Reachable(enrollment_listener_->address());
+    endpoints_.metrics = metrics_endpoint_->address();
+    addresses_.Set(endpoints_.agents, endpoints_.enrollment);
+    return absl::OkStatus();
+  }
+
+  static std::vector<grpc::Service*> Pointers(
+      const std::vector<std::unique_ptr<grpc::Service>>& services) {
+    std::vector<grpc::Service*> result;
+    for (const auto& service : services) result.push_back(service.get());
+    return result;
+  }
+
+  static int PortOf(const std::string& address) {
+    const auto parsed = ParseHostPort(address);
+    return parsed.ok() ? parsed->port : 0;
+  }
+
+  // The address as others reach it: a configured name, or this host's where the
+  // server listens on every address.
+  std::string Reachable(const std::string& address) const {
+    const auto parsed = ParseHostPort(address);
+    if (!parsed.ok()) return address;
+    std::string host = parsed->host;
+    if (!config_.listen().names().empty()) {
+      host = config_.listen().names(0);
+    } else if (host == "0.0.0.0" || host == "::") {
+      std::array<char, 256> name{};
+      host = gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+    }
+    return JoinHostPort(host, parsed->port);
+  }
+
+  void StartJobs() {
+    const auto add = [&](const char* name, absl::Duration period, PeriodicJob::Round round) {
+      jobs_.push_back(std::make_unique<PeriodicJob>(name, period, absl::Minutes(2), env_.clock,
+                                                    env_.log, std::move(round)));
+    };
+    add("sessions", absl::Seconds(10), [this](const OpContext& ctx) {
+      sessions_->StoreProgress(ctx);
+      return sessions_->Expire(ctx);
+    });
+    add("requests", absl::Minutes(1), [this](const OpContext& ctx) {
+      const absl::Status expired = ExpireRequests(ctx, *parts_);
+      return expired.ok() ? FinishApprovedDeletions(ctx, *parts_) : expired;
+    });
+    add("standings", absl::Minutes(1),
+        [this](const OpContext& ctx) { return standings_->PushChanges(ctx); });
+    add("metrics", absl::Seconds(15), [this](const OpContext& ctx) { return RefreshMetrics(ctx); });
+    add("certificate", absl::Hours(12),
+        [this](const OpContext&) { return RenewCertificate(false); });
+  }
+
+  const ServerEnvironment env_;
+  const StateDir dir_;
+  const config::v1::ServerConfig config_;
+  bool stopped_ = false;
+  std::stop_source drain_;
+  std::unique_ptr<StateLock> lock_;
+  std::unique_ptr<storage::FileKekProvider> kek_;
+  std::unique_ptr<CertificateAuthority> authority_;
+  std::atomic<absl::Time> certificate_expires_at_{absl::InfinitePast()};
+  std::unique_ptr<storage::PrivatePostgres> postgres_;
+  std::string database_url_;
+  std::unique_ptr<storage::PgCatalog> catalog_;
+  std::unique_ptr<storage::DiskObjectStore> objects_;
+  std::unique_ptr<storage::Repository> repository_;
+  ServerSettings settings_;
+  std::unique_ptr<PermissionTable> permissions_;
+  ServerMetrics metrics_;
+  FailureLimiter failures_;
+  SlotQueue slots_;
+  SessionBoard board_;
+  AgentHub hub_;
+  PublicAddresses addresses_;
+  std::unique_ptr<AgentAuthenticator> agent_authenticator_;
+  std::unique_ptr<TokenAuthenticator> token_authenticator_;
+  std::unique_ptr<ServerParts> parts_;
+  std::unique_ptr<RpcGate> agents_gate_;
+  std::unique_ptr<RpcGate> tokens_gate_;
+  std::unique_ptr<Standings> standings_;
+  std::unique_ptr<SessionDesk> sessions_;
+  std::unique_ptr<RestoreDesk> restores_;
+  std::unique_ptr<AgentEvents> events_;
+  std::unique_ptr<ThreadPool> control_executor_;
+  std::vector<std::unique_ptr<grpc::Service>> agent_services_;
+  std::vector<std::unique_ptr<grpc::Service>> admin_services_;
+  std::unique_ptr<Listener> agents_listener_;
+  std::unique_ptr<Listener> enrollment_listener_;
+  std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
+  Endpoints endpoints_;
+  std::vector<std::unique_ptr<PeriodicJob>> jobs_;
+};
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const OpContext& ctx,
+                                                      const ServerEnvironment& environment,
+                                                      const StateDir& dir,
+                                                      const config::v1::ServerConfig& config,
+                                                      absl::Duration upload_idle) {
+  auto body = std::make_unique<Body>(environment, dir, config);
+  MOORING_RETURN_IF_ERROR(body->Start(ctx, upload_idle));
+  return std::unique_ptr<Server>(new Server(std::move(body)));
+}
+
+Server::Server(std::unique_ptr<Body> body) : body_(std::move(body)) {}
+Server::~Server() = default;
+const Endpoints& Server::endpoints() const {
+  return body_->endpoints();
+}
+ServerMetrics& Server::metrics() {
+  return body_->metrics();
+}
+absl::Status Server::RefreshMetrics(const OpContext& ctx) {
+  return body_->RefreshMetrics(ctx);
+}
+absl::Status Server::RunJobsOnce(const OpContext& ctx) {
+  return body_->RunJobsOnce(ctx);
+}
+void Server::Stop(absl::Duration grace) {
+  body_->Stop(grace);
+}
+
+}  // namespace mooring::server
