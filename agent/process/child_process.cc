@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +11,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <utility>
+
+// glibc 2.36 forgot the linkage in this header.
+extern "C" {
+#include <sys/pidfd.h>
+}
 
 #include <fmt/format.h>
 #include <spawn.h>

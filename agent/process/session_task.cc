@@ -101,6 +101,7 @@ absl::Status SessionTask::Backup(const OpContext& ctx, const session::v1::Start&
   facts.device = std::move(outcome.facts);
   facts.base_paths = std::move(outcome.base_paths);
   for (const v1::Capture& capture : facts.captures) {
+    if (capture.result() == v1::CAPTURE_RESULT_COMPLETE_WITH_GAPS) finished.set_with_gaps(true);
     for (const std::string& remark : capture.remarks()) finished.add_remarks(remark);
   }
   if (!builder->base_fault().ok()) {

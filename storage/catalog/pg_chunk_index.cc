@@ -266,7 +266,7 @@ absl::StatusOr<std::vector<std::optional<ChunkLocation>>> PgChunkIndex::Locate(
       ChunkLocation location = ReadLocation(row);
       MOORING_RETURN_IF_ERROR(row.status());
       std::optional<ChunkLocation>& slot = locations[first + n - 1];
-      if (!slot.has_value()) slot = std::move(location);  // The best row comes first.
+      if (!slot.has_value()) slot = location;  // The best row comes first.
     }
     return absl::OkStatus();
   };

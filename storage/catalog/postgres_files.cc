@@ -16,7 +16,6 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <pwd.h>
 
 #include "storage/base/file.h"
 #include "storage/base/status.h"
@@ -87,7 +86,7 @@ absl::StatusOr<std::string> FindBinaries(const std::string& data_directory, cons
     if (version >= kVersionMin) newest = std::max(newest, version);
   }
   if (cluster.empty() && newest > 0) return fmt::format("/usr/lib/postgresql/{}/bin", newest);
-  const char* path = std::getenv("PATH");
+  const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nothing sets it.
   std::istringstream folders(path == nullptr ? "" : path);
   for (std::string folder; std::getline(folders, folder, ':');) {
     if (folder.empty() || !HasBinaries(folder)) continue;
@@ -155,7 +154,7 @@ std::string ShortName(const std::string& path) {
 }
 
 std::string ChooseSocketDirectory(const std::string& directory, const RunAs& run_as) {
-  const std::string beside = directory + "/run";
+  std::string beside = directory + "/run";
   if (beside.size() <= kSocketDirectoryBytesMax) return beside;
   if (geteuid() == 0) return "/run/mooring-" + ShortName(directory);
   return fmt::format("/tmp/mooring-{}-{}", run_as.uid, ShortName(directory));
@@ -243,11 +242,9 @@ absl::Status WriteAccessFiles(const PostgresFiles& files) {
   const std::string hba =
       "# Written by mooringd at every start.\n"
       "local all all peer map=mooring\n";
-  std::vector<std::string> users = {"root", files.run_as.name};
-  const passwd* self = getpwuid(geteuid());
-  if (self != nullptr) users.emplace_back(self->pw_name);
-  std::sort(users.begin(), users.end());
-  users.erase(std::unique(users.begin(), users.end()), users.end());
+  // Our processes are root's or, without root, of the same user as PostgreSQL.
+  std::vector<std::string> users = {files.run_as.name};
+  if (files.run_as.drop) users.emplace_back("root");
   std::string ident = "# Written by mooringd at every start.\n";
   for (const std::string& user : users) {
     ident += fmt::format("mooring \"{}\" {}\n", user, kPostgresRole);

@@ -36,20 +36,31 @@ std::string ErrorText(int error) {
   return std::generic_category().message(error);
 }
 
-absl::StatusOr<RunAs> LookUp(const passwd* entry, const std::string& what) {
-  if (entry == nullptr) {
-    return absl::FailedPreconditionError(fmt::format(
-        "{} has no entry in the user database, which PostgreSQL needs: create the user", what));
+constexpr std::size_t kUserEntryBytes = 16 << 10;
+constexpr int kGroupsMax = 256;
+
+// The user of that name, or where it is empty of that number.
+absl::StatusOr<RunAs> LookUp(const std::string& name, uid_t uid) {
+  passwd entry{};
+  passwd* found = nullptr;
+  std::vector<char> buffer(kUserEntryBytes);
+  const int error = name.empty()
+                        ? getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found)
+                        : getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  if (error != 0 || found == nullptr) {
+    return absl::FailedPreconditionError(
+        fmt::format("user {} is not in the user database, which PostgreSQL needs: create it, or"
+                    " name another",
+                    name.empty() ? std::to_string(uid) : name));
   }
   RunAs run_as;
-  run_as.name = entry->pw_name;
-  run_as.uid = entry->pw_uid;
-  run_as.gid = entry->pw_gid;
-  int count = 64;
-  run_as.groups.resize(64);
-  if (getgrouplist(entry->pw_name, entry->pw_gid, run_as.groups.data(), &count) < 0) {
-    run_as.groups.resize(static_cast<std::size_t>(count));
-    if (getgrouplist(entry->pw_name, entry->pw_gid, run_as.groups.data(), &count) < 0) count = 0;
+  run_as.name = entry.pw_name;
+  run_as.uid = entry.pw_uid;
+  run_as.gid = entry.pw_gid;
+  int count = kGroupsMax;
+  run_as.groups.resize(kGroupsMax);
+  if (getgrouplist(entry.pw_name, entry.pw_gid, run_as.groups.data(), &count) < 0) {
+    count = kGroupsMax;  // The first ones; PostgreSQL needs its own group alone.
   }
   run_as.groups.resize(static_cast<std::size_t>(count));
   return run_as;
@@ -76,8 +87,8 @@ struct Preparation {
   // Signals that our process blocks or ignores would stay so across exec.
   sigset_t none;
   sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-  signal(SIGPIPE, SIG_DFL);
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);
+  (void)signal(SIGPIPE, SIG_DFL);
   if (p.run_as->drop) {
     if (setgroups(p.run_as->groups.size(), p.run_as->groups.data()) != 0) give_up();
     if (setresgid(p.run_as->gid, p.run_as->gid, p.run_as->gid) != 0) give_up();
@@ -120,9 +131,8 @@ class Fd {
 }  // namespace
 
 absl::StatusOr<RunAs> FindRunAs(const std::string& name) {
-  if (geteuid() != 0) return LookUp(getpwuid(geteuid()), fmt::format("user {}", geteuid()));
-  MOORING_ASSIGN_OR_RETURN(RunAs run_as,
-                           LookUp(getpwnam(name.c_str()), fmt::format("user {}", name)));
+  if (geteuid() != 0) return LookUp("", geteuid());
+  MOORING_ASSIGN_OR_RETURN(RunAs run_as, LookUp(name, 0));
   if (run_as.uid == 0) {
     return absl::FailedPreconditionError(
         "PostgreSQL refuses to run as root: name another user for it");
@@ -157,7 +167,7 @@ absl::StatusOr<ProcessHandle> ProcessHandle::Adopt(pid_t pid) {
   return ProcessHandle(pid, pidfd, false);
 }
 
-bool ProcessHandle::WaitForEnd(absl::Duration timeout, std::stop_token stop) {
+bool ProcessHandle::WaitForEnd(absl::Duration timeout, const std::stop_token& stop) {
   if (ended_ || pidfd_ < 0) return true;
   // Short waits, so that a stop is noticed without a second descriptor.
   constexpr absl::Duration kSlice = absl::Milliseconds(50);

@@ -45,7 +45,7 @@ class ProcessHandle {
   bool valid() const { return pidfd_ >= 0; }
 
   // True once it has ended; waits for at most `timeout`, or until `stop`.
-  bool WaitForEnd(absl::Duration timeout, std::stop_token stop = {});
+  bool WaitForEnd(absl::Duration timeout, const std::stop_token& stop = {});
   // "exit code 1", "signal 9"; for an adopted one only that it ended.
   const std::string& how_it_ended() const { return how_it_ended_; }
   int exit_code() const { return exit_code_; }  // -1 unless a child that exited.

@@ -77,11 +77,11 @@ absl::StatusOr<std::unique_ptr<PrivatePostgres>> PrivatePostgres::Start(
   std::unique_ptr<PrivatePostgres> postgres(
       new PrivatePostgres(options, std::move(files), clock, std::move(on_state)));
   MOORING_RETURN_IF_ERROR(postgres->BringUp(ctx));
-  const absl::Status created = postgres->CreateDatabase();
+  absl::Status created = postgres->CreateDatabase();
   if (!created.ok()) return created;  // The destructor stops it.
   postgres->Tell(State::kRunning, postgres->adopted_ ? "adopted" : "started");
   postgres->watcher_ =
-      std::jthread([raw = postgres.get()](std::stop_token stop) { raw->Watch(std::move(stop)); });
+      std::jthread([raw = postgres.get()](const std::stop_token& stop) { raw->Watch(stop); });
   return postgres;
 }
 
@@ -128,7 +128,7 @@ absl::Status PrivatePostgres::Launch(const OpContext& ctx) {
       SpawnProcess(Arguments(options_, files_), files_.run_as, log);
   close(log);
   if (!process.ok()) return process.status();
-  const absl::Status ready = WaitUntilReady(ctx, *process);
+  absl::Status ready = WaitUntilReady(ctx, *process);
   if (!ready.ok()) {
     (void)process->Signal(SIGQUIT);
     if (!process->WaitForEnd(absl::Seconds(10))) (void)process->Signal(SIGKILL);
@@ -170,7 +170,7 @@ absl::Status PrivatePostgres::CreateDatabase() {
   return sql->ExecScript(fmt::format("CREATE DATABASE {}", kPostgresDatabase));
 }
 
-void PrivatePostgres::Watch(std::stop_token stop) {
+void PrivatePostgres::Watch(const std::stop_token& stop) {
   absl::Duration backoff = kBackoffFirst;
   while (!stop.stop_requested()) {
     if (process_.valid()) {

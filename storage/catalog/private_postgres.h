@@ -81,7 +81,7 @@ class PrivatePostgres {
   absl::Status Launch(const OpContext& ctx);
   absl::Status WaitUntilReady(const OpContext& ctx, ProcessHandle& process);
   absl::Status CreateDatabase();
-  void Watch(std::stop_token stop);
+  void Watch(const std::stop_token& stop);
   void Tell(State state, const std::string& message);
 
   const PrivatePostgresOptions options_;

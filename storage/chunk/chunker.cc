@@ -136,7 +136,7 @@ std::size_t Chunker::NextCut(ByteView data, bool is_end) const {
 }
 
 bool Chunker::IsMedia(ByteView head) {
-  using namespace std::string_view_literals;
+  using std::literals::string_view_literals::operator""sv;
   const std::string_view text = AsText(head);
   constexpr std::string_view kAtStart[] = {
       "\xff\xd8\xff"sv,       // JPEG

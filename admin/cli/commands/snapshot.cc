@@ -24,6 +24,7 @@ constexpr int kDamagedNamedMax = 1000;
 struct SnapshotOptions {
   std::string id;
   std::string device;
+  std::string person;
   std::string reason;
 };
 
@@ -47,6 +48,7 @@ absl::StatusOr<ExitCode> List(Invocation& run, const SnapshotOptions& options) {
   MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
   v1::ListSnapshotsRequest request;
   MOORING_ASSIGN_OR_RETURN(*request.mutable_device(), ResolveDevice(*connection, options.device));
+  request.set_person_handle(options.person);
   MOORING_ASSIGN_OR_RETURN(const auto response,
                            connection->Call(&v1::FleetService::Stub::ListSnapshots, request));
   if (run.output().is_structured()) {
@@ -192,11 +194,14 @@ void AddIdOption(CLI::App& verb, SnapshotOptions& options) {
 void AddSnapshotCommands(CommandTree& tree) {
   CLI::App& snapshot = tree.AddNoun("snapshot", "Restorable states of phones");
   auto list = std::make_shared<SnapshotOptions>();
-  tree.AddVerb(snapshot,
-               {"list", "All snapshots, or one phone's",
-                "mooring snapshot list --device 00008120-001A34E61EE8201E"},
-               [list](Invocation& run) { return List(run, *list); })
-      .add_option("--device", list->device, "UDID, serial number or id");
+  CLI::App& list_verb =
+      tree.AddVerb(snapshot,
+                   {"list", "Of every phone's present owner, or all of one person's",
+                    "mooring snapshot list --device 00008120-001A34E61EE8201E"},
+                   [list](Invocation& run) { return List(run, *list); });
+  list_verb.add_option("--device", list->device, "UDID, serial number or id");
+  list_verb.add_option("--person", list->person,
+                       "handle of a person; also from phones that they no longer have");
   auto get = std::make_shared<SnapshotOptions>();
   AddIdOption(tree.AddVerb(snapshot, {"get", "One snapshot", "mooring snapshot get 3f9a1c"},
                            [get](Invocation& run) { return Get(run, *get); }),

@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "tests/phones/iphone/content.h"
 #include "tests/phones/iphone/crypto.h"
@@ -32,7 +33,9 @@ struct FileName {
   std::string domain;
   std::string path;
 
-  friend auto operator<=>(const FileName&, const FileName&) = default;
+  friend bool operator<(const FileName& a, const FileName& b) {
+    return std::tie(a.domain, a.path) < std::tie(b.domain, b.path);
+  }
   friend bool operator==(const FileName&, const FileName&) = default;
 };
 
