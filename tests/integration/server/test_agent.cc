@@ -175,14 +175,18 @@ absl::StatusOr<v1::ServerHello> TestControl::hello() {
   return order.hello();
 }
 
-void TestControl::Attach(const std::string& serial, const std::string& name) {
+absl::StatusOr<v1::DeviceStanding> TestControl::Attach(const std::string& serial) {
   v1::ControlRequest event;
   event.mutable_device_attached()->set_serial(serial);
   event.mutable_device_attached()->set_platform(v1::PLATFORM_IOS);
-  event.mutable_device_attached()->set_name(name);
+  event.mutable_device_attached()->set_name("Phone");
   event.mutable_device_attached()->set_model("iPhone15,2");
   event.mutable_device_attached()->set_os_version("17.5");
   stream_->Write(event);
+  for (;;) {
+    MOORING_ASSIGN_OR_RETURN(const auto order, Next(v1::ControlResponse::kStanding));
+    if (order.standing().serial() == serial) return order.standing();
+  }
 }
 
 absl::StatusOr<v1::ControlResponse> TestControl::Next(v1::ControlResponse::OrderCase kind) {

@@ -80,7 +80,8 @@ class TestControl {
 
   // The server's hello, or how the stream ended.
   absl::StatusOr<v1::ServerHello> hello();
-  void Attach(const std::string& serial, const std::string& name = "Phone");
+  // Plugs a phone in and waits for its standing.
+  absl::StatusOr<v1::DeviceStanding> Attach(const std::string& serial);
   void Send(const v1::ControlRequest& event) { stream_->Write(event); }
   // The next order of that kind within a bounded time, skipping others.
   absl::StatusOr<v1::ControlResponse> Next(v1::ControlResponse::OrderCase kind);
