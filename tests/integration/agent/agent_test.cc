@@ -33,6 +33,19 @@ class AgentTest : public ::testing::Test {
     return Json::parse(listed.out, nullptr, false).value("snapshots", Json::array()).size();
   }
 
+  // Asked for, approved and awaited.
+  RunResult Restore(const std::string& from, const std::string& to) {
+    const Json created = Json::parse(server_
+                                         .Admin({"restore", "start", "--from", from, "--to", to,
+                                                 "--reason", "test", "-o", "json"})
+                                         .out,
+                                     nullptr, false);
+    const std::string request = created["request"].value("id", "");
+    const RunResult approved = server_.Admin({"request", "approve", request});
+    EXPECT_EQ(approved.exit_code, 0) << approved.out << approved.err << created;
+    return server_.Admin({"restore", "status", created.value("restore_id", ""), "--wait"});
+  }
+
   TestServer server_;
   TestAgent agent_{server_, "agent"};
 };
@@ -46,8 +59,7 @@ TEST_F(AgentTest, BacksUpADuePhoneByItselfAndRestoresIt) {
   EXPECT_EQ(second.exit_code, 0) << second.out << second.err << agent_.log();
   EXPECT_THAT(second.out, HasSubstr("Safe to unplug."));
   EXPECT_EQ(Snapshots(kPhone), 2U);
-  const RunResult restored = server_.Admin(
-      {"restore", "start", "--from", kPhone, "--to", kPhone, "--reason", "test", "--wait"});
+  const RunResult restored = Restore(kPhone, kPhone);
   EXPECT_EQ(restored.exit_code, 0) << restored.out << restored.err << agent_.log();
 }
 
