@@ -219,7 +219,8 @@ TEST(BadInputTest, HostilePhonesHarmNothing) {
   for (const Json& name : names) {
     SCOPED_TRACE(name.dump());
     ASSERT_EQ(
-        d.Farm("usb", {"fault", phone, "hostile", "value=" + name.get<std::string>(), "times=2"}).exit_code,
+        d.Farm("usb", {"fault", phone, "hostile", "value=" + name.get<std::string>(), "times=2"})
+            .exit_code,
         0);
     const RunResult backup = d.Backup("desk", phone);
     EXPECT_NE(backup.exit_code, 0);
