@@ -66,7 +66,7 @@ class InterruptWatch {
   std::stop_token token() const { return interrupted_.get_token(); }
 
  private:
-  static void Wait(std::stop_source interrupted) {
+  static void Wait(const std::stop_source& interrupted) {
     const sigset_t signals = WatchedSignals();
     int signal = 0;
     while (::sigwait(&signals, &signal) == 0 && signal != kEnd) {

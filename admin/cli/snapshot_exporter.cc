@@ -13,7 +13,6 @@
 namespace mooring::admin {
 namespace {
 
-using storage::Entry;
 using storage::EntryType;
 using storage::Extent;
 using storage::PathEntry;

@@ -19,6 +19,8 @@ constexpr std::string_view kProcessMessage = "DLMessageProcessMessage";
 constexpr std::string_view kDisconnect = "DLMessageDisconnect";
 // DeviceLink's way to write an empty string.
 constexpr std::string_view kEmptyString = "___EmptyParameterString___";
+// A full backup of a large phone takes some ten thousand messages.
+constexpr std::uint64_t kMessagesMax = 10'000'000;
 constexpr std::int64_t kMultiStatus = -13;
 constexpr std::int64_t kUnspecific = -1;
 
@@ -131,7 +133,9 @@ absl::StatusOr<Mb2Response> Mb2Session::Run(const OpContext& ctx, const Plist& r
 }
 
 absl::Status Mb2Session::Serve(const OpContext& ctx, Mb2Response& response) {
-  for (bool finished = false; !finished;) {
+  bool finished = false;
+  for (std::uint64_t messages = 0; !finished; ++messages) {
+    if (messages == kMessagesMax) return ProtocolError("messages without end");
     MOORING_ASSIGN_OR_RETURN(const Plist message, channel_.Receive(ctx));
     MOORING_RETURN_IF_ERROR(listener_.OnMessage());
     MOORING_RETURN_IF_ERROR(Dispatch(ctx, message.view(), response, finished));
@@ -198,14 +202,9 @@ absl::Status Mb2Session::Download(const OpContext& ctx, PlistView message) {
 
 absl::Status Mb2Session::Upload(const OpContext& ctx, PlistView message) {
   TellPercent(message.At(2));
-  MOORING_ASSIGN_OR_RETURN(const TransferCounts counts,
-                           ReceiveFiles(ctx, channel_.stream(), udid_, files_,
-                                        [this](std::uint64_t files, std::uint64_t bytes) {
-                                          listener_.OnMoved(files, bytes);
-                                        }));
-  received_.files += counts.files;
-  received_.bytes += counts.bytes;
-  received_.failed += counts.failed;
+  MOORING_RETURN_IF_ERROR(ReceiveFiles(
+      ctx, channel_.stream(), udid_, files_, received_,
+      [this](std::uint64_t files, std::uint64_t bytes) { listener_.OnMoved(files, bytes); }));
   return Answer(ctx, 0, "", Plist::Dict());
 }
 

@@ -29,19 +29,22 @@ absl::Status OverQuota() {
 class Receiver {
  public:
   Receiver(const OpContext& ctx, PhoneStream& stream, std::string_view udid, PhoneFiles& files,
-           const OnMoved& on_moved)
+           TransferCounts& counts, const OnMoved& on_moved)
       : ctx_(ctx),
         stream_(stream),
         udid_(udid),
         files_(files),
+        counts_(counts),
         on_moved_(on_moved),
         buffer_(kPieceBytes) {}
 
-  absl::StatusOr<TransferCounts> Run() {
-    for (std::uint64_t seen = 0;; ++seen) {
-      if (seen == kBatchFilesMax) return ProtocolError("a batch without end");
+  absl::Status Run() {
+    while (true) {
+      if (counts_.files + counts_.failed >= kReceivedFilesMax) {
+        return ProtocolError("files without end");
+      }
       MOORING_ASSIGN_OR_RETURN(const std::uint32_t device_path_bytes, ReadLength());
-      if (device_path_bytes == 0) return counts_;
+      if (device_path_bytes == 0) return absl::OkStatus();
       // Where the file lies on the phone: content, so neither kept nor logged.
       MOORING_RETURN_IF_ERROR(ReadText(device_path_bytes).status());
       MOORING_ASSIGN_OR_RETURN(const std::uint32_t path_bytes, ReadLength());
@@ -142,9 +145,9 @@ class Receiver {
   PhoneStream& stream_;
   const std::string_view udid_;
   PhoneFiles& files_;
+  TransferCounts& counts_;
   const OnMoved& on_moved_;
   Bytes buffer_;
-  TransferCounts counts_;
 };
 
 // One block: length, code, body in a single write.
@@ -172,10 +175,9 @@ absl::Status SendContent(const OpContext& ctx, PhoneStream& stream, ByteView byt
 
 }  // namespace
 
-absl::StatusOr<TransferCounts> ReceiveFiles(const OpContext& ctx, PhoneStream& stream,
-                                            std::string_view udid, PhoneFiles& files,
-                                            const OnMoved& on_moved) {
-  return Receiver(ctx, stream, udid, files, on_moved).Run();
+absl::Status ReceiveFiles(const OpContext& ctx, PhoneStream& stream, std::string_view udid,
+                          PhoneFiles& files, TransferCounts& counts, const OnMoved& on_moved) {
+  return Receiver(ctx, stream, udid, files, counts, on_moved).Run();
 }
 
 std::int64_t DeviceLinkCode(const absl::Status& status) {

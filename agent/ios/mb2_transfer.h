@@ -25,9 +25,9 @@ namespace mooring::agent {
 
 // Larger frames make the phone's backup agent run out of memory.
 inline constexpr std::size_t kDownloadFrameBytes = std::size_t{32} << 10;
-// Files that one batch may hold, and blocks without content in a row. Far above
-// any phone's, so that an endless stream ends.
-inline constexpr std::uint64_t kBatchFilesMax = 20'000'000;
+// Files of one conversation, and blocks without content in a row. Far above any
+// phone's (1.3 million files have been seen), so that an endless stream ends.
+inline constexpr std::uint64_t kReceivedFilesMax = 5'000'000;
 inline constexpr std::uint32_t kEmptyBlocksMax = 64;
 
 struct TransferCounts {
@@ -41,10 +41,11 @@ using OnMoved = std::function<void(std::uint64_t files, std::uint64_t bytes)>;
 
 // Receives one batch, up to and including its end mark. Files with an error are
 // left out of the snapshot and counted. Any error ends the conversation: what
-// has been written so far lies in an overlay that is dropped.
-absl::StatusOr<TransferCounts> ReceiveFiles(const OpContext& ctx, PhoneStream& stream,
-                                            std::string_view udid, PhoneFiles& files,
-                                            const OnMoved& on_moved);
+// has been written so far lies in an overlay that is dropped. `counts` are the
+// conversation's, and are added to; with them kResourceExhausted
+// (CAUSE_SERVER_FULL) ends a phone that sends more than `files` has room for.
+absl::Status ReceiveFiles(const OpContext& ctx, PhoneStream& stream, std::string_view udid,
+                          PhoneFiles& files, TransferCounts& counts, const OnMoved& on_moved);
 
 // One requested file: `path` is what the phone called it.
 struct RequestedFile {

@@ -1,6 +1,8 @@
 #include "agent/ios/plist_channel.h"
 
+#include <algorithm>
 #include <array>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -8,6 +10,11 @@
 #include "storage/base/status.h"
 
 namespace mooring::agent {
+namespace {
+
+constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
+
+}  // namespace
 
 absl::Status PlistChannel::SendBinary(const OpContext& ctx, const Plist& plist) {
   return Send(ctx, plist.ToBinary());
@@ -32,8 +39,13 @@ absl::StatusOr<Plist> PlistChannel::Receive(const OpContext& ctx) {
   if (length == 0 || length > limits_.bytes_max) {
     return ProtocolError(fmt::format("a message of {} bytes", length));
   }
-  Bytes body(length);
-  MOORING_RETURN_IF_ERROR(stream_.Read(ctx, body));
+  // Grows with what arrives: an announced length alone costs nothing.
+  Bytes body;
+  while (body.size() < length) {
+    const std::size_t have = body.size();
+    body.resize(have + std::min<std::size_t>(length - have, kPieceBytes));
+    MOORING_RETURN_IF_ERROR(stream_.Read(ctx, std::span(body).subspan(have)));
+  }
   absl::StatusOr<Plist> plist = Plist::Parse(body, limits_);
   if (!plist.ok()) return ProtocolError(ToStdView(plist.status().message()));
   return plist;

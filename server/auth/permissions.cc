@@ -15,10 +15,21 @@
 namespace mooring::server {
 
 const std::vector<std::string>& ServiceNames() {
-  static const auto* const names = new std::vector<std::string>{
-      "mooring.v1.AccessService",     "mooring.v1.AgentService",      "mooring.v1.BackupService",
-      "mooring.v1.EnrollmentService", "mooring.v1.FleetService",      "mooring.v1.PolicyService",
-      "mooring.v1.ReportService",     "mooring.v1.RepositoryService", "mooring.v1.RestoreService"};
+  // Of the files, so that a service added to one cannot be forgotten; and by a
+  // message of each, so that the linker keeps it.
+  static const auto* const names = [] {
+    auto* const found = new std::vector<std::string>;
+    for (const google::protobuf::Descriptor* message :
+         {v1::WhoAmIRequest::descriptor(), v1::ControlRequest::descriptor(),
+          v1::BeginBackupRequest::descriptor(), v1::EnrollRequest::descriptor(),
+          v1::ListAgentsRequest::descriptor(), v1::Policy::descriptor(),
+          v1::ComplianceRow::descriptor(), v1::SnapshotMark::descriptor(),
+          v1::OpenSnapshotRequest::descriptor()}) {
+      const google::protobuf::FileDescriptor& file = *message->file();
+      for (int i = 0; i < file.service_count(); ++i) found->push_back(file.service(i)->full_name());
+    }
+    return found;
+  }();
   return *names;
 }
 

@@ -11,6 +11,7 @@
 
 #include "server/metrics/server_metrics.h"
 #include "storage/base/status.h"
+#include "storage/retention/duration.h"
 
 namespace mooring::server {
 namespace {
@@ -142,24 +143,12 @@ absl::Status CheckEnforced(const v1::Policy& policy) {
 }  // namespace
 
 absl::StatusOr<absl::Duration> ParsePolicyDuration(std::string_view text) {
-  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
-  const std::string_view unit = text.substr(digits);
-  std::uint32_t count = 0;
-  absl::Duration one;
-  if (unit == "m") one = absl::Minutes(1);
-  if (unit == "h") one = absl::Hours(1);
-  if (unit == "d") one = absl::Hours(24);
-  if (unit == "w") one = absl::Hours(24 * 7);
-  if (unit == "mo") one = absl::Hours(24 * 30);
-  if (unit == "y") one = absl::Hours(24 * 365);
-  if (one == absl::ZeroDuration() || !absl::SimpleAtoi(ToAbsl(text.substr(0, digits)), &count)) {
-    return absl::InvalidArgumentError(
-        fmt::format("\"{}\" is no duration; write a number and m, h, d, w, mo or y, as in 24h",
-                    text.substr(0, 32)));
+  MOORING_ASSIGN_OR_RETURN(const absl::Duration duration, storage::ParseDuration(text));
+  if (duration <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("must be longer than nothing");
   }
-  if (count == 0) return absl::InvalidArgumentError("must be longer than nothing");
-  if (one * count > kDurationMax) return absl::InvalidArgumentError("longer than ten years");
-  return one * count;
+  if (duration > kDurationMax) return absl::InvalidArgumentError("longer than ten years");
+  return duration;
 }
 
 absl::Status CheckPolicy(const v1::Policy& policy) {

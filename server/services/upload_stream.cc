@@ -124,7 +124,8 @@ void UploadStream::CloseWhenIdle(std::stop_token stop) {
   while (parts_.clock.Sleep(idle / 4, stop)) {
     MutexLock lock(mutex_);
     if (upload_->open_bytes() == 0 || parts_.clock.Monotonic() - last_put_ < idle) continue;
-    const OpContext ctx{.deadline = parts_.clock.Now() + absl::Minutes(2), .stop = stop};
+    // Not called off by the stream's end, which waits for it: half a Close fails the stream.
+    const OpContext ctx{.deadline = parts_.clock.Now() + absl::Minutes(2), .stop = {}};
     idle_failure_ = Close(ctx);
     if (!idle_failure_.ok()) return;
   }

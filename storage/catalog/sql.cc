@@ -29,6 +29,9 @@ constexpr char kSessionSettings[] =
     "SET default_transaction_isolation = 'read committed';"
     "SET synchronous_commit = on;"
     "SET random_page_cost = 1.1;"
+    // Sorts of the whole fleet stay in memory; no statement here repays compiling it.
+    "SET work_mem = '32MB';"
+    "SET jit = off;"
     "SET TimeZone = 'UTC';"
     "SET DateStyle = 'ISO';"
     "SET bytea_output = 'hex';"
@@ -138,6 +141,17 @@ Bytes BinaryIdArray(std::span<const ChunkId> ids) {
 
 struct SqlResult::Rows {
   pqxx::result result;
+  // The row that was read last: making one costs more than reading a column of it.
+  pqxx::row row;
+  int row_number = -1;
+
+  pqxx::field At(int row_index, int column) {
+    if (row_number != row_index) {
+      row = result[static_cast<pqxx::result::size_type>(row_index)];
+      row_number = row_index;
+    }
+    return row[static_cast<pqxx::row::size_type>(column)];
+  }
 };
 
 SqlResult::SqlResult(std::unique_ptr<Rows> rows) : rows_(std::move(rows)) {}
@@ -156,18 +170,17 @@ std::uint64_t SqlResult::affected() const {
 bool SqlReader::NextIsNull() const {
   MOORING_CHECK(row_ < result_.size() &&
                 column_ < static_cast<int>(result_.rows_->result.columns()));
-  const pqxx::row row = result_.rows_->result[static_cast<pqxx::result::size_type>(row_)];
-  return row[static_cast<pqxx::row::size_type>(column_)].is_null();
+  return result_.rows_->At(row_, column_).is_null();
 }
 
 std::string_view SqlReader::Next(bool null_is_good) {
-  if (NextIsNull()) {
+  MOORING_CHECK(row_ < result_.size() &&
+                column_ < static_cast<int>(result_.rows_->result.columns()));
+  const pqxx::field field = result_.rows_->At(row_, column_++);
+  if (field.is_null()) {
     if (!null_is_good) Fail("null");
-    ++column_;
     return {};
   }
-  const pqxx::row row = result_.rows_->result[static_cast<pqxx::result::size_type>(row_)];
-  const pqxx::field field = row[static_cast<pqxx::row::size_type>(column_++)];
   // libpq owns the bytes for as long as the result lives.
   return {field.c_str(), field.size()};
 }

@@ -123,6 +123,10 @@ absl::StatusOr<std::unique_ptr<DiskObjectStore>> DiskObjectStore::Open(FileSyste
   if (absl::Status status = files.CreateDirectories(store->directory_); !status.ok()) {
     return Annotate(status, where);
   }
+  // Even where it was there: whoever made it may have died before the fsync. A
+  // parent that we may not read was not made by us.
+  const absl::Status parent = files.SyncDirectory(ParentOf(store->directory_));
+  if (!parent.ok() && !absl::IsPermissionDenied(parent)) return Annotate(parent, where);
   if (absl::Status status = store->MakeDurableDirectory(store->staging_); !status.ok()) {
     return Annotate(status, where);
   }

@@ -113,6 +113,9 @@ void Deployment::StartAgent(const std::string& agent, const std::string& farm) {
       std::vector<std::string>{Binary("mooring-agent"), "run", "--state-dir", agent_dir(agent)},
       FarmEnvironment(farm), path() + "/agent-" + agent + ".out",
       path() + "/agent-" + agent + ".log");
+  struct stat st {};
+  const std::string socket = agent_dir(agent) + "/agent.sock";
+  EXPECT_TRUE(Eventually([&] { return stat(socket.c_str(), &st) == 0; }, absl::Seconds(20)));
 }
 
 Background& Deployment::agent(const std::string& agent) {
@@ -158,14 +161,18 @@ Json Deployment::FarmJson(const std::string& farm, std::vector<std::string> word
 
 std::vector<std::string> Deployment::Phones(const std::string& farm) {
   std::vector<std::string> serials;
-  for (const Json& phone : FarmJson(farm, {"list"})["phones"]) {
+  const Json list = FarmJson(farm, {"list"});
+  for (const Json& phone : list["phones"]) {
     serials.push_back(phone.value("udid", ""));
   }
   return serials;
 }
 
 std::string Deployment::AddPhone(const std::string& farm, const std::vector<std::string>& words) {
-  const std::string serial = FarmJson(farm, Words({"add"}, words)).value("udid", "");
+  // A seed of 3 modulo 4 makes a phone of the newest iOS: it can take any backup.
+  next_seed_ += 4;
+  const std::string serial =
+      FarmJson(farm, Words({"add", "seed=" + std::to_string(next_seed_)}, words)).value("udid", "");
   AwaitDevice(serial);
   return serial;
 }
@@ -218,7 +225,8 @@ Json Deployment::LatestSnapshot(const std::string& serial) {
 
 std::string Deployment::Content(const std::string& farm, const std::string& serial) {
   std::vector<std::string> lines;
-  for (const Json& file : FarmJson(farm, {"dump", serial})["files"]) {
+  const Json dump = FarmJson(farm, {"dump", serial});
+  for (const Json& file : dump["files"]) {
     lines.push_back(file.value("sha256", "-") + " " + file.value("domain", "") + "/" +
                     file.value("path", "") + " " + file.value("target", ""));
   }

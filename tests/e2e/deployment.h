@@ -79,6 +79,7 @@ class Deployment {
 
  private:
   TempDir dir_;
+  int next_seed_ = 1003;
   std::unique_ptr<Background> server_;
   std::map<std::string, std::unique_ptr<Background>> agents_;
   std::map<std::string, std::string> agent_farms_;

@@ -15,7 +15,7 @@ namespace {
 std::string PayloadHashes(const std::string& folder) {
   const RunResult hashes =
       RunProgram({"bash", "-c",
-                  "cd \"$0\" && find . -type f -path './??/*' -print0 | sort -z | "
+                  "cd \"$0\" && find . -type f -path './[0-9a-f][0-9a-f]/*' -print0 | sort -z | "
                   "xargs -0 -r sha256sum",
                   folder});
   EXPECT_EQ(hashes.exit_code, 0) << hashes.err;

@@ -55,9 +55,11 @@ TEST_F(MainJobTest, AnIncrementalReadsOnlyWhatChangedAndOldSnapshotsStayBitExact
 
   // Generations 2 and 3 go; generation 1 restores bit-exact.
   const Json third = d_.LatestSnapshot(phone_);
-  for (const std::string id : {second.value("id", ""), third.value("id", "")}) {
+  const std::vector<std::string> newer = {second.value("id", ""), third.value("id", "")};
+  for (const std::string& id : newer) {
     d_.Mooring({"snapshot", "delete", id, "--reason", "test"});
-    for (const Json& request : d_.MooringJson({"request", "list"})["requests"]) {
+    const Json requests = d_.MooringJson({"request", "list"});
+    for (const Json& request : requests["requests"]) {
       if (request.value("state", "") != "REQUEST_STATE_PENDING") continue;
       EXPECT_EQ(d_.Mooring({"request", "approve", request.value("id", "")}).exit_code, 0);
     }

@@ -55,10 +55,10 @@ absl::StatusOr<ExitCode> CreateInvitation(Invocation& run, const InviteOptions& 
   // The token alone on stdout, so that it can be captured.
   run.output().PrintLine(response.token());
   const v1::InvitationRecord& invitation = response.invitation();
-  run.output().Note(
-      fmt::format("Invitation {} for {}, expires {}. Shown once. On the workstation:\n",
-                  ShortId(invitation.id()), CountText(invitation.uses_max(), "agent", "agents"),
-                  AgeText(invitation.expires_at(), run.now())));
+  run.output().Note(fmt::format(
+      "Invitation {} for {}, expires {}. Shown once. On the workstation:", ShortId(invitation.id()),
+      CountText(invitation.uses_max(), "agent", "agents"),
+      AgeText(invitation.expires_at(), run.now())));
   run.output().Note("  mooring-agent enroll --invite TOKEN");
   return ExitCode::kOk;
 }
@@ -172,7 +172,7 @@ void AddInviteCommands(CommandTree& tree, CLI::App& agent) {
        "mooring agent invite create --uses 5 --lifetime 24h --note 'front desk'"},
       [create_options](Invocation& run) { return CreateInvitation(run, *create_options); });
   create.add_option("--uses", create_options->uses, "agents that may use it")
-      ->check(CLI::Range(1U, 100'000U))
+      ->check(CLI::Range(1U, 10'000U))
       ->capture_default_str();
   create.add_option("--lifetime", create_options->lifetime, "for how long, such as 90m, 24h, 7d")
       ->capture_default_str();

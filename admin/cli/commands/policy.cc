@@ -3,7 +3,10 @@
 #include <istream>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include <absl/strings/str_join.h>
 #include <fmt/format.h>
 
 #include "admin/cli/command.h"
@@ -30,10 +33,19 @@ absl::StatusOr<std::string> ReadDocument(Environment& env, const std::string& fi
   return text;
 }
 
+// The rules that are set, such as "last 3, 7 daily"; without any, all is kept.
 std::string RetentionText(const v1::Retention& retention) {
-  return fmt::format("last {}, {} daily, {} weekly, {} monthly, {} yearly", retention.keep_last(),
-                     retention.daily(), retention.weekly(), retention.monthly(),
-                     retention.yearly());
+  std::vector<std::string> rules;
+  if (retention.keep_last() > 0) rules.push_back(fmt::format("last {}", retention.keep_last()));
+  const std::vector<std::pair<std::uint32_t, const char*>> periods = {
+      {retention.daily(), "daily"},
+      {retention.weekly(), "weekly"},
+      {retention.monthly(), "monthly"},
+      {retention.yearly(), "yearly"}};
+  for (const auto& [count, period] : periods) {
+    if (count > 0) rules.push_back(fmt::format("{} {}", count, period));
+  }
+  return rules.empty() ? "everything" : absl::StrJoin(rules, ", ");
 }
 
 absl::StatusOr<ExitCode> Apply(Invocation& run, const PolicyOptions& options) {

@@ -152,7 +152,8 @@ TEST_F(ServerCommandsTest, InvitationsAreMadeListedAndRevoked) {
   ASSERT_EQ(id.size(), 32U);
   EXPECT_EQ(Run({"agent", "invite", "revoke", id.substr(0, 12)}).exit_code, 0);
   bool revoked = false;
-  for (const Json& invitation : RunJson({"agent", "invite", "list"})["invitations"]) {
+  const Json list = RunJson({"agent", "invite", "list"});
+  for (const Json& invitation : list["invitations"]) {
     revoked = revoked || (invitation.value("id", "") == id && invitation.value("revoked", false));
   }
   EXPECT_TRUE(revoked);
@@ -180,6 +181,9 @@ TEST_F(ServerCommandsTest, APolicyGoesThereAndBack) {
 }
 
 TEST_F(ServerCommandsTest, APersonWithoutADeviceIsABreach) {
+  EXPECT_EQ(Run({"person", "create", "--handle", "eve", "--group", "none"}).exit_code, 6)
+      << "a group without a policy";
+  ASSERT_EQ(Run({"policy", "apply", "-f", "-"}, "group: breach\nrpo: 1d\n").exit_code, 0);
   EXPECT_EQ(
       Run({"person", "create", "--handle", "bob", "--name", "Bob", "--group", "breach"}).exit_code,
       0);
@@ -194,6 +198,7 @@ TEST_F(ServerCommandsTest, APersonWithoutADeviceIsABreach) {
   EXPECT_EQ(Run({"compliance", "check", "--group", "empty"}).exit_code, 0);
   const Json report = RunJson({"compliance", "report", "--group", "breach"});
   EXPECT_EQ(report.value("people_without_device", ""), "1");
+  ASSERT_EQ(report["rows"].size(), 1U);
   EXPECT_EQ(report["rows"][0].value("state", ""), "COMPLIANCE_STATE_NO_DEVICE");
   const RunResult csv = Run({"compliance", "report", "--group", "breach", "-o", "csv"});
   EXPECT_NE(csv.out.find(",no device,bob,Bob,breach,"), std::string::npos) << csv.out;

@@ -94,16 +94,16 @@ TEST_F(SnapshotExporterTest, FetchesABundleOnce) {
   const auto chunk = writer_.Seal(AsBytes(bundle));
   const auto other = writer_.Seal(AsBytes(std::string(5000, 'o')));
   // Neighbors by name lie in different bundles.
-  for (std::uint32_t i = 0; i < 500; ++i) {
+  for (std::uint32_t i = 0; i < 100; ++i) {
     writer_.Put("full/a" + std::to_string(1000 + i), writer_.MakeFile({{chunk, i * 10, 9}}));
     writer_.Put("full/a" + std::to_string(1000 + i) + "x", writer_.MakeFile({{other, i, 3}}));
   }
   const storage::Root root = writer_.Finish();
   const auto summary = Export(root);
   ASSERT_TRUE(summary.ok()) << summary.status();
-  EXPECT_EQ(summary->file_count, 1000U);
+  EXPECT_EQ(summary->file_count, 200U);
   EXPECT_EQ(source_.served, root.body.segments_size() + 2);
-  EXPECT_EQ(ReadText(path(std::string(kSerial) + "/a1499")), "file 1499");
+  EXPECT_EQ(ReadText(path(std::string(kSerial) + "/a1099")), "file 1099");
 }
 
 TEST_F(SnapshotExporterTest, LargeFilesComeInOrder) {
@@ -117,16 +117,16 @@ TEST_F(SnapshotExporterTest, LargeFilesComeInOrder) {
 }
 
 TEST_F(SnapshotExporterTest, SmallBatchesGiveTheSame) {
-  for (int i = 0; i < 5000; ++i) {
+  for (int i = 0; i < 2500; ++i) {
     writer_.Put("full/" + std::to_string(10'000 + i), "content " + std::to_string(i));
   }
   const storage::Root root = writer_.Finish();
   ASSERT_GT(root.body.segments_size(), 2);
-  const auto summary = Export(root, 1000);
+  const auto summary = Export(root, 700);
   ASSERT_TRUE(summary.ok()) << summary.status();
-  EXPECT_EQ(summary->file_count, 5000U);
+  EXPECT_EQ(summary->file_count, 2500U);
   EXPECT_EQ(summary->damaged_count, 0U);
-  EXPECT_EQ(ReadText(path(std::string(kSerial) + "/14999")), "content 4999");
+  EXPECT_EQ(ReadText(path(std::string(kSerial) + "/12499")), "content 2499");
 }
 
 TEST_F(SnapshotExporterTest, NamesWhatIsDamagedAndKeepsTheRest) {
@@ -169,7 +169,7 @@ TEST_F(SnapshotExporterTest, AFileOfAnotherDigestIsDamaged) {
 }
 
 TEST_F(SnapshotExporterTest, ADamagedSegmentIsNamed) {
-  for (int i = 0; i < 5000; ++i) writer_.Put("full/" + std::to_string(10'000 + i), "same");
+  for (int i = 0; i < 2500; ++i) writer_.Put("full/" + std::to_string(10'000 + i), "same");
   const storage::Root root = writer_.Finish();
   const std::string first = root.body.segments(1).first_path();
   writer_.chunks().erase(*ChunkId::FromBytes(root.body.segments(1).chunk().id()));
@@ -177,7 +177,7 @@ TEST_F(SnapshotExporterTest, ADamagedSegmentIsNamed) {
   ASSERT_TRUE(summary.ok()) << summary.status();
   ASSERT_EQ(summary->damaged_count, 1U);
   EXPECT_EQ(summary->damaged[0].substr(0, first.size()), first);
-  EXPECT_EQ(summary->file_count, 5000U - root.body.segments(1).entry_count());
+  EXPECT_EQ(summary->file_count, 2500U - root.body.segments(1).entry_count());
 }
 
 TEST_F(SnapshotExporterTest, AManifestThatLiesIsDamage) {

@@ -4,7 +4,11 @@
 
 #include <functional>
 
+#include "mooring/format/v1/commit_record.pb.h"
 #include "storage/base/status.h"
+#include "storage/catalog/key_store.h"
+#include "storage/objects/object_layout.h"
+#include "storage/seal/digest.h"
 #include "tests/integration/storage/repository/repository_fixture.h"
 
 namespace mooring::testing {
@@ -93,6 +97,7 @@ class RepositoryFaultTest : public RepositoryTest {
         EXPECT_EQ(acknowledged->SerializeAsString(), agent.receipt->SerializeAsString());
       }
       ExpectHolds(*agent.receipt, agent.files);
+      ExpectRebuildable(*agent.receipt);
       if (previous) ExpectHolds(previous->first, previous->second);
       if (HasFailure()) return;
       previous = {*agent.receipt, agent.files};
@@ -103,6 +108,34 @@ class RepositoryFaultTest : public RepositoryTest {
     // One snapshot and one record each, none twice.
     EXPECT_EQ(Keys("snapshots/").size(), n + 1);
     EXPECT_EQ(*repository().CountOrphanRecords({}), 0u);
+  }
+
+  // What a rebuild of the catalog would need: key object and commit record, whole.
+  void ExpectRebuildable(const v1::Receipt& receipt) {
+    const SnapshotId id = SnapshotOf(receipt);
+    std::optional<storage::KeySlot> slot;
+    const absl::Status read = catalog().Run({}, [&](storage::Transaction& tx) -> absl::Status {
+      MOORING_ASSIGN_OR_RETURN(slot, tx.keys().Get(storage::KeyPurpose::kSnapshotKey, id.view()));
+      return absl::OkStatus();
+    });
+    ASSERT_TRUE(read.ok() && slot) << read;
+    EXPECT_EQ(Object(storage::SnapshotKeyObjectKey(id)), slot->wrapped);
+    format::v1::CommitRecord record;
+    ASSERT_TRUE(record.ParseFromString(ToString(Object(storage::CommitRecordObjectKey(id)))));
+    EXPECT_EQ(record.snapshot_id(), id.bytes());
+    const auto row = SnapshotRow(id);
+    EXPECT_EQ(record.created_unix_us(), absl::ToUnixMicros(row->created_at));
+    EXPECT_EQ(ToString(storage::Sha256(AsBytes(record.root()))), ToString(row->root_hash));
+    EXPECT_EQ(record.new_bytes(), row->new_bytes);
+  }
+
+  Bytes Object(const std::string& key) {
+    const absl::StatusOr<storage::ObjectInfo> info = memory_.Stat({}, key);
+    EXPECT_TRUE(info.ok()) << info.status();
+    if (!info.ok()) return {};
+    Bytes body(info->size_bytes);
+    EXPECT_TRUE(memory_.ReadAt({}, key, 0, body).ok());
+    return body;
   }
 
   void FailEachObjectCall(ObjectFault fault) {

@@ -264,6 +264,15 @@ TEST_F(Mb2SessionTest, MoreThanTheQuotaIsCutOff) {
   EXPECT_THAT(snapshot_.files, IsEmpty());
 }
 
+TEST_F(Mb2SessionTest, TheQuotaIsOfTheConversationNotOfABatch) {
+  for (int batch = 0; batch < 3; ++batch) {
+    phone_.Message(Upload()).Text("/x").Text(kPayload);
+    phone_.Block(kData, std::string(400'000, 'x')).Block(kEnd, "").Length(0);
+  }
+  phone_.Message(Response(0));
+  EXPECT_EQ(CauseOf(Run().status()), v1::CAUSE_SERVER_FULL);
+}
+
 TEST_F(Mb2SessionTest, UploadPathsOutsideAreRefused) {
   for (const std::string& path :
        {kUdid + "/../../etc/passwd", std::string("/etc/passwd"),
