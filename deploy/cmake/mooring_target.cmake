@@ -32,8 +32,10 @@ function(mooring_executable name)
   target_link_libraries(${name} PRIVATE mooring_flags)
 endfunction()
 
-# Builds every test with the label unit.
+# Builds every test with the label unit; what ships; every fuzz target.
 add_custom_target(unit_tests)
+add_custom_target(shipped)
+add_custom_target(fuzz_targets)
 
 # LABEL groups tests for ctest -L: unit, contract, integration, phones, e2e.
 function(mooring_test name)
