@@ -95,6 +95,7 @@ int RunCommandLine(int argc, char** argv, Environment& environment) {
 }  // namespace
 
 int AgentMain(int argc, char** argv, const Platforms& platforms, Clock& clock, Random& random) {
+  TuneHeap();
   // Started by the agent itself, with its pipe as a descriptor.
   if (argc == 2 && std::string(argv[1]) == "session") {
     HardenSessionProcess();

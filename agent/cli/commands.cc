@@ -25,6 +25,8 @@ constexpr std::uint64_t kPasswordBytesMax = 4096;
 // How long a command without a running agent waits for a phone to show up, and
 // for the server to say what it is.
 constexpr absl::Duration kDevicePatience = absl::Seconds(20);
+constexpr absl::Duration kStartPatience = absl::Seconds(15);
+constexpr absl::Duration kStartStep = absl::Milliseconds(100);
 constexpr absl::Duration kListPatience = absl::Seconds(5);
 
 // Blocks SIGINT and SIGTERM in this thread and those started later, and turns
@@ -171,13 +173,20 @@ int Ask(Environment& environment, const CommonOptions& common, const DeskRequest
   StateDirectory directory(environment.files, common.state_directory);
   Receiver receiver(common.format);
   const auto receive = [&](const DeskResponse& response) { receiver.Take(response); };
-  const absl::Status asked = AskDesk(directory.socket_path(), request, receive);
-  if (asked.ok()) return receiver.exit_code();
-  if (!absl::IsUnavailable(asked)) return PrintError(asked);
-
   Signals signals;
-  auto process = AgentProcess::Start(environment, common, false, LogLevel::kWarning);
-  if (!process.ok()) return PrintError(process.status());
+  absl::StatusOr<std::unique_ptr<AgentProcess>> process = absl::UnavailableError("not started");
+  // An agent that is just starting holds the lock before it answers.
+  for (absl::Duration waited; !process.ok(); waited += kStartStep) {
+    const absl::Status asked = AskDesk(directory.socket_path(), request, receive);
+    if (asked.ok()) return receiver.exit_code();
+    if (!absl::IsUnavailable(asked)) return PrintError(asked);
+    process = AgentProcess::Start(environment, common, false, LogLevel::kWarning);
+    if (process.ok()) break;
+    const bool starting = absl::IsAlreadyExists(process.status()) && waited < kStartPatience;
+    if (!starting || !environment.clock.Sleep(kStartStep, signals.stop())) {
+      return PrintError(process.status());
+    }
+  }
   const absl::Status monitors = (*process)->StartMonitors();
   if (!monitors.ok()) return PrintError(monitors);
   OpContext ctx;

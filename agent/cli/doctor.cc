@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -41,7 +42,7 @@ Check CheckPermissions(const StateDirectory& state) {
     struct stat info {};
     const std::string path = state.File(file);
     if (stat(path.c_str(), &info) != 0) {
-      return Finding(kName, fmt::format("{}: {}", path, std::strerror(errno)),
+      return Finding(kName, fmt::format("{}: {}", path, std::generic_category().message(errno)),
                      "enroll this agent again, or run as the user who did");
     }
     if ((info.st_mode & 0077U) != 0) {
@@ -164,7 +165,7 @@ Check CheckUsbmuxd() {
     return Ok("usbmuxd", kPath);
   }
   const bool refused = errno == EACCES;
-  return Finding("usbmuxd", fmt::format("{}: {}", kPath, std::strerror(errno)),
+  return Finding("usbmuxd", fmt::format("{}: {}", kPath, std::generic_category().message(errno)),
                  refused ? "run the agent as root or as a user who may use usbmuxd"
                          : "install usbmuxd; it starts when an iPhone is plugged in "
                            "(systemctl start usbmuxd)");
@@ -176,7 +177,8 @@ Check CheckPairingRecords() {
   if (errno == ENOENT) {
     return Note("pairing records", fmt::format("{} does not exist yet; usbmuxd makes it", kPath));
   }
-  return Finding("pairing records", fmt::format("{}: {}", kPath, std::strerror(errno)),
+  return Finding("pairing records",
+                 fmt::format("{}: {}", kPath, std::generic_category().message(errno)),
                  "run the agent as root, or let its user read this directory");
 }
 

@@ -6,6 +6,7 @@
 namespace mooring::agent {
 namespace {
 
+constexpr absl::Duration kConnectPatience = absl::Seconds(10);
 constexpr absl::Duration kHeartbeat = absl::Seconds(20);
 
 bool ReplacesEachOther(const v1::ControlRequest& a, const v1::ControlRequest& b) {
@@ -60,7 +61,7 @@ void ControlStream::Run(std::stop_token stop) {
 absl::Status ControlStream::RunOnce(const OpContext& ctx, Backoff& backoff) {
   grpc::ClientContext context;
   const CallScope scope(context, ctx, absl::InfiniteDuration());
-  const auto stub = v1::AgentService::NewStub(channel_.Get());
+  const auto stub = v1::AgentService::NewStub(AwaitConnection(channel_, ctx, kConnectPatience));
   {
     MutexLock lock(mutex_);
     broken_ = false;

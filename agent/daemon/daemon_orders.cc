@@ -16,6 +16,9 @@ using session::v1::DeskRequest;
 using session::v1::DeskResponse;
 using session::v1::Start;
 
+// A phone that was plugged in a moment ago is still being looked at.
+constexpr absl::Duration kDevicePatience = absl::Seconds(5);
+
 google::protobuf::Timestamp ToTimestamp(absl::Time time) {
   google::protobuf::Timestamp timestamp;
   timestamp.set_seconds(absl::ToUnixSeconds(time));
@@ -153,6 +156,9 @@ void Daemon::Serve(const OpContext& ctx, const DeskRequest& request,
       break;
     case DeskRequest::kBackup:
     case DeskRequest::kRestore: {
+      AwaitDevice(ctx,
+                  request.has_backup() ? request.backup().device() : request.restore().device(),
+                  kDevicePatience);
       const auto watch = StartForDesk(request);
       if (!watch.ok()) {
         *response.mutable_failure() = ToFailure(watch.status());

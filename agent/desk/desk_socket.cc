@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -23,7 +24,7 @@ using session::v1::DeskResponse;
 
 absl::Status Failed(const std::string& path, std::string_view what) {
   return absl::UnavailableError(
-      ToAbsl(fmt::format("{}: {}: {}", path, what, std::strerror(errno))));
+      ToAbsl(fmt::format("{}: {}: {}", path, what, std::generic_category().message(errno))));
 }
 
 absl::StatusOr<sockaddr_un> Address(const std::string& path) {

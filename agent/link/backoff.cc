@@ -29,6 +29,9 @@ void Backoff::Reset() {
 bool IsWorthRetrying(const absl::Status& status) {
   const std::optional<v1::ErrorDetail> detail = DetailOf(status);
   if (detail && detail->in_doubt()) return true;
+  // gRPC says "cancelled" for a call that a server dropped on its way down; a
+  // call that we cancelled ends with our own stop.
+  if (absl::IsCancelled(status) && !detail) return true;
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
 }
 

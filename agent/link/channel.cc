@@ -28,7 +28,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1'000);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, 1 << 20);
   // Channels do not share connections: a renewed certificate must be used.
@@ -36,6 +36,19 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
   // The environment's HTTP proxies are not for us.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return grpc::CreateCustomChannel(address, grpc::SslCredentials(options), arguments);
+}
+
+std::shared_ptr<grpc::Channel> AwaitConnection(const ServerChannel& channel, const OpContext& ctx,
+                                               absl::Duration patience) {
+  constexpr absl::Duration kSlice = absl::Milliseconds(100);
+  std::shared_ptr<grpc::Channel> current = channel.Get();
+  for (absl::Duration waited; waited < patience && !ctx.stop.stop_requested(); waited += kSlice) {
+    if (current->WaitForConnected(std::chrono::system_clock::now() +
+                                  absl::ToChronoMilliseconds(kSlice))) {
+      break;
+    }
+  }
+  return current;
 }
 
 CallScope::CallScope(grpc::ClientContext& context, const OpContext& ctx, absl::Duration timeout)

@@ -45,6 +45,12 @@ class ServerChannel {
   std::shared_ptr<grpc::Channel> channel_ ABSL_GUARDED_BY(mutex_);
 };
 
+// The channel, after waiting for at most `patience` that it connects. gRPC moves
+// a connection on only while somebody waits inside it, so that calls which fail
+// at once and are tried again later would never see one come up.
+std::shared_ptr<grpc::Channel> AwaitConnection(const ServerChannel& channel, const OpContext& ctx,
+                                               absl::Duration patience);
+
 // Ends a call when its operation is called off. Lives as long as the call.
 class CallScope {
  public:

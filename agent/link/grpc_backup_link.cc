@@ -19,8 +19,8 @@ constexpr std::size_t kReadIdsMax = 1024;
 constexpr absl::Duration kAskAgainLeast = absl::Milliseconds(100);
 constexpr absl::Duration kAskAgainMost = absl::Seconds(15);
 
-absl::Status WithServerCause(const absl::Status& status) {
-  if (status.ok() || DetailOf(status)) return status;
+absl::Status WithServerCause(const OpContext& ctx, const absl::Status& status) {
+  if (status.ok() || DetailOf(status) || ctx.stop.stop_requested()) return status;
   if (IsWorthRetrying(status)) {
     return Failure(status.code(), v1::CAUSE_SERVER_UNREACHABLE,
                    fmt::format("the server cannot be reached: {}", std::string(status.message())),
@@ -56,12 +56,13 @@ absl::StatusOr<Response> GrpcBackupLink::Ask(const OpContext& ctx, absl::Duratio
                                              Invoke invoke) {
   Backoff backoff(clock_, random_, options_.patience);
   for (;;) {
-    const std::unique_ptr<Stub> stub = v1::BackupService::NewStub(channel_.Get());
+    const std::unique_ptr<Stub> stub =
+        v1::BackupService::NewStub(AwaitConnection(channel_, ctx, options_.patience.longest));
     absl::StatusOr<Response> response = CallOnce<Response>(
         ctx, timeout,
         [&](grpc::ClientContext& context, Response& out) { return invoke(*stub, context, out); });
     if (response.ok() || !IsWorthRetrying(response.status()) || !backoff.Wait(ctx)) {
-      return response.ok() ? std::move(response) : WithServerCause(response.status());
+      return response.ok() ? std::move(response) : WithServerCause(ctx, response.status());
     }
   }
 }
@@ -136,7 +137,7 @@ absl::StatusOr<std::vector<bool>> GrpcBackupLink::Find(const OpContext& ctx, con
 absl::Status GrpcBackupLink::UploadString(const OpContext& ctx, const DomainId& domain,
                                           std::string sealed) {
   if (uploads_ == nullptr) return absl::FailedPreconditionError("no session");
-  return WithServerCause(uploads_->Add(ctx, domain, std::move(sealed)));
+  return WithServerCause(ctx, uploads_->Add(ctx, domain, std::move(sealed)));
 }
 
 absl::Status GrpcBackupLink::Upload(const OpContext& ctx, const DomainId& domain, Bytes sealed) {
@@ -145,7 +146,7 @@ absl::Status GrpcBackupLink::Upload(const OpContext& ctx, const DomainId& domain
 
 absl::Status GrpcBackupLink::Flush(const OpContext& ctx) {
   if (uploads_ == nullptr) return absl::FailedPreconditionError("no session");
-  return WithServerCause(uploads_->Flush(ctx));
+  return WithServerCause(ctx, uploads_->Flush(ctx));
 }
 
 std::uint64_t GrpcBackupLink::new_bytes() const {
@@ -164,7 +165,8 @@ absl::Status GrpcBackupLink::ReadBaseStrings(
     for (std::size_t i = done; i < end; ++i) request.add_ids(ids[i]);
     grpc::ClientContext context;
     const CallScope scope(context, ctx, absl::InfiniteDuration());
-    const std::unique_ptr<Stub> stub = v1::BackupService::NewStub(channel_.Get());
+    const std::unique_ptr<Stub> stub =
+        v1::BackupService::NewStub(AwaitConnection(channel_, ctx, options_.patience.longest));
     const auto stream = stub->ReadBase(&context, request);
     v1::ReadBaseResponse response;
     absl::Status taken;
@@ -179,7 +181,7 @@ absl::Status GrpcBackupLink::ReadBaseStrings(
     if (done == end) continue;
     if (ctx.stop.stop_requested()) return absl::CancelledError("called off");
     if (status.ok()) return absl::DataLossError("the server sent fewer chunks than were asked for");
-    if (!IsWorthRetrying(status) || !backoff.Wait(ctx)) return WithServerCause(status);
+    if (!IsWorthRetrying(status) || !backoff.Wait(ctx)) return WithServerCause(ctx, status);
   }
   return absl::OkStatus();
 }

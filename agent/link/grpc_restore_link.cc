@@ -23,7 +23,8 @@ absl::StatusOr<v1::OpenSnapshotResponse> GrpcRestoreLink::OpenSnapshot(
     const OpContext& ctx, const v1::OpenSnapshotRequest& request) {
   Backoff backoff(clock_, random_, options_.patience);
   for (;;) {
-    const std::unique_ptr<Stub> stub = v1::RestoreService::NewStub(channel_.Get());
+    const std::unique_ptr<Stub> stub =
+        v1::RestoreService::NewStub(AwaitConnection(channel_, ctx, options_.patience.longest));
     absl::StatusOr<v1::OpenSnapshotResponse> opened = CallOnce<v1::OpenSnapshotResponse>(
         ctx, options_.call_timeout,
         [&](grpc::ClientContext& context, v1::OpenSnapshotResponse& out) {
@@ -49,7 +50,8 @@ absl::Status GrpcRestoreLink::ReadStrings(const OpContext& ctx, const std::vecto
     for (std::size_t i = done; i < end; ++i) request.add_ids(ids[i]);
     grpc::ClientContext context;
     const CallScope scope(context, ctx, absl::InfiniteDuration());
-    const std::unique_ptr<Stub> stub = v1::RestoreService::NewStub(channel_.Get());
+    const std::unique_ptr<Stub> stub =
+        v1::RestoreService::NewStub(AwaitConnection(channel_, ctx, options_.patience.longest));
     const auto stream = stub->ReadChunks(&context, request);
     v1::ReadChunksResponse response;
     absl::Status taken;

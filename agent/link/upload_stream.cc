@@ -108,7 +108,8 @@ void UploadStream::Run(std::stop_token stop) {
 absl::Status UploadStream::RunOnce(const OpContext& ctx, Backoff& backoff) {
   grpc::ClientContext context;
   const CallScope scope(context, ctx, absl::InfiniteDuration());
-  const std::unique_ptr<Stub> stub = v1::BackupService::NewStub(channel_.Get());
+  const std::unique_ptr<Stub> stub =
+      v1::BackupService::NewStub(AwaitConnection(channel_, ctx, options_.patience.longest));
   {
     MutexLock lock(mutex_);
     sent_ = 0;

@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 // glibc 2.36 forgot the linkage in this header.
@@ -59,7 +60,7 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
 
 absl::Status Failed(std::string_view what, int error) {
   return absl::UnavailableError(
-      ToAbsl(fmt::format("session process: {}: {}", what, std::strerror(error))));
+      ToAbsl(fmt::format("session process: {}: {}", what, std::generic_category().message(error))));
 }
 
 // A group of its own (a terminal's signals are for the agent), all signals at

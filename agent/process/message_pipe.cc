@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -109,7 +110,8 @@ absl::StatusOr<unsigned> MessagePipe::PeerUser() const {
   ucred peer{};
   socklen_t size = sizeof(peer);
   if (getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
-    return absl::InternalError(ToAbsl(fmt::format("peer of a socket: {}", std::strerror(errno))));
+    return absl::InternalError(
+        ToAbsl(fmt::format("peer of a socket: {}", std::generic_category().message(errno))));
   }
   return peer.uid;
 }

@@ -77,10 +77,12 @@ void HardenSessionProcess() {
   signal(SIGPIPE, SIG_IGN);
   // A terminal's ^C is the agent's to handle; it tells the session.
   signal(SIGINT, SIG_IGN);
-  // Large buffers come and go: keep them out of the heaps, and the heaps few.
+}
+
+void TuneHeap() {
   mallopt(M_ARENA_MAX, 2);
-  mallopt(M_MMAP_THRESHOLD, 512 << 10);
-  mallopt(M_TRIM_THRESHOLD, 2 << 20);
+  mallopt(M_MMAP_THRESHOLD, 256 << 10);
+  mallopt(M_TRIM_THRESHOLD, 1 << 20);
 }
 
 int RunSessionProcess(MessagePipe& pipe, EngineFactory& engines, Clock& clock, Random& random) {

@@ -17,6 +17,10 @@ inline constexpr int kSessionPipeFd = 3;
 // main, before any thread.
 void HardenSessionProcess();
 
+// Few heaps, and large buffers outside of them: what was used for a burst of
+// chunks goes back to the system. For the start of main, of agents and sessions.
+void TuneHeap();
+
 // Returns the exit code: 0 when the end of the task was told, whatever it was.
 int RunSessionProcess(MessagePipe& pipe, EngineFactory& engines, Clock& clock, Random& random);
 

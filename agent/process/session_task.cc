@@ -1,7 +1,7 @@
 #include "agent/process/session_task.h"
 
-#include <sys/resource.h>
-
+#include <fstream>
+#include <string>
 #include <utility>
 
 #include <fmt/format.h>
@@ -16,10 +16,17 @@
 namespace mooring::agent {
 namespace {
 
+// Not getrusage: its maximum counts what the process was before exec, which is
+// the agent. Zero if the system does not say.
 std::uint64_t PeakMemoryBytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    if (word != "VmHWM:") continue;
+    std::uint64_t kib = 0;
+    status >> kib;
+    return kib * 1024;
+  }
+  return 0;
 }
 
 SecretBytes Secret(const std::string& bytes) {

@@ -16,6 +16,7 @@
 namespace mooring::agent {
 namespace {
 
+constexpr absl::Duration kConnectTimeout = absl::Seconds(10);
 constexpr absl::Duration kTimeout = absl::Seconds(30);
 constexpr std::uint32_t kSessionsMaxDefault = 8;
 
@@ -48,7 +49,7 @@ absl::StatusOr<Enrolled> Enroll(const OpContext& ctx, StateDirectory& state, Ran
   const std::string address = enrollment.server.empty() ? invitation.address() : enrollment.server;
   const ByteView pin = AsBytes(invitation.ca_pin());
   TlsIdentity server;
-  MOORING_ASSIGN_OR_RETURN(server.ca, FetchPinnedCa(address, pin, kTimeout));
+  MOORING_ASSIGN_OR_RETURN(server.ca, FetchPinnedCa(address, pin, kConnectTimeout));
 
   MOORING_ASSIGN_OR_RETURN(const KeyAndRequest key, MakeKeyAndRequest(enrollment.hostname));
   MOORING_ASSIGN_OR_RETURN(storage::HpkeKeyPair hpke, storage::MakeHpkeKeyPair(random));
@@ -64,6 +65,9 @@ absl::StatusOr<Enrolled> Enroll(const OpContext& ctx, StateDirectory& state, Ran
       ctx, kTimeout, [&](grpc::ClientContext& context, v1::EnrollResponse& out) {
         return stub->Enroll(&context, request, &out);
       });
+  if (absl::IsResourceExhausted(answer.status())) {
+    return absl::PermissionDeniedError(answer.status().message());  // Used up.
+  }
   if (!answer.ok()) return Annotate(answer.status(), "enrollment");
   MOORING_RETURN_IF_ERROR(CheckAnswer(*answer, key, pin));
 

@@ -1,9 +1,6 @@
 #include "agent/state/pinned_ca.h"
 
-#include <sys/socket.h>
-#include <sys/time.h>
-
-#include <cstring>
+#include <poll.h>
 
 #include <fmt/format.h>
 #include <openssl/err.h>
@@ -39,15 +36,17 @@ bool IssuedBy(X509* leaf, X509* ca) {
   return X509_verify_cert(context.get()) == 1;
 }
 
-void BoundWaits(BIO* bio, absl::Duration timeout) {
+// The connection does not block (BIO_do_connect_retry left it so).
+bool ShakeHands(BIO* tls, BIO* connection, absl::Duration timeout) {
   int fd = -1;
-  BIO* const connection = BIO_find_type(bio, BIO_TYPE_CONNECT);
-  if (connection == nullptr || BIO_get_fd(connection, &fd) < 0) return;
-  // Connecting with a time limit has left the socket non-blocking.
-  BIO_socket_nbio(fd, 0);
-  const timeval wait = absl::ToTimeval(timeout);
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+  if (BIO_get_fd(connection, &fd) < 0) return false;
+  const auto wait_ms = static_cast<int>(absl::ToInt64Milliseconds(timeout));
+  while (BIO_do_handshake(tls) != 1) {
+    if (!BIO_should_retry(tls)) return false;
+    pollfd ready{fd, static_cast<short>(BIO_should_write(tls) ? POLLOUT : POLLIN), 0};
+    if (poll(&ready, 1, wait_ms) <= 0) return false;
+  }
+  return true;
 }
 
 absl::StatusOr<std::string> FindPinned(SSL* tls, ByteView pin, const std::string& address) {
@@ -90,8 +89,7 @@ absl::StatusOr<std::string> FetchPinnedCa(const std::string& address, ByteView p
   if (BIO_do_connect_retry(connection, static_cast<int>(absl::ToInt64Seconds(timeout)), 100) != 1) {
     return NotReached(address, "no answer");
   }
-  BoundWaits(bio.get(), timeout);
-  if (BIO_do_handshake(bio.get()) != 1) {
+  if (!ShakeHands(bio.get(), connection, timeout)) {
     return NotReached(address, "it does not speak TLS 1.3 as a Mooring server does");
   }
   return FindPinned(tls, pin, address);

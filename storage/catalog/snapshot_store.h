@@ -28,7 +28,7 @@ struct SnapshotRecord {
   SessionId session;
   std::optional<SnapshotId> parent;
   absl::Time created_at;
-  absl::Time captured_at;  // Newest completed capture.
+  absl::Time captured_at;  // What an RPO counts from (repository/capture_times.h).
   std::uint64_t file_count = 0;
   std::uint64_t logical_bytes = 0;
   std::uint64_t read_bytes = 0;

@@ -107,10 +107,9 @@ absl::Status CheckCapture(const v1::Capture& capture) {
   return absl::OkStatus();
 }
 
-absl::Status CheckCaptures(const v1::CommitSnapshotRequest& request, CheckedCommit& commit) {
+absl::Status CheckCaptures(const v1::CommitSnapshotRequest& request) {
   if (request.captures_size() == 0) return Bad("captures is empty");
   if (request.captures_size() > kCapturesMax) return Bad("captures has too many entries");
-  commit.captured_at = absl::InfinitePast();
   std::vector<int> kinds;
   for (const v1::Capture& capture : request.captures()) {
     MOORING_RETURN_IF_ERROR(CheckCapture(capture));
@@ -118,8 +117,6 @@ absl::Status CheckCaptures(const v1::CommitSnapshotRequest& request, CheckedComm
       return Bad("captures names a kind twice");
     }
     kinds.push_back(capture.kind());
-    MOORING_ASSIGN_OR_RETURN(const absl::Time completed, FromTimestamp(capture.completed_at()));
-    commit.captured_at = std::max(commit.captured_at, completed);
   }
   return absl::OkStatus();
 }
@@ -174,7 +171,7 @@ absl::StatusOr<CheckedCommit> CheckCommitRequest(const v1::CommitSnapshotRequest
   if (request.file_count() > kEntriesMax) return Bad("file_count is absurd");
   if (request.logical_bytes() > kBytesSane) return Bad("logical_bytes is absurd");
   if (request.read_bytes() > kBytesSane) return Bad("read_bytes is absurd");
-  MOORING_RETURN_IF_ERROR(CheckCaptures(request, commit));
+  MOORING_RETURN_IF_ERROR(CheckCaptures(request));
   if (request.device().ByteSizeLong() > kFactsBytesMax) return Bad("device is too long");
   if (!request.parent_snapshot_id().empty()) {
     commit.parent = SnapshotId::FromBytes(request.parent_snapshot_id());

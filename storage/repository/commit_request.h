@@ -56,7 +56,8 @@ struct CheckedCommit {
   std::uint64_t refs_count = 0;
   std::vector<ChunkId> base_ids;
   std::optional<SnapshotId> parent;
-  absl::Time captured_at;  // Newest completed capture.
+  // Captures that the base made; filled once the base is known (capture_times.h).
+  std::vector<v1::Capture> carried;
 };
 
 // Form, order and bounds. kInvalidArgument says which field and why.

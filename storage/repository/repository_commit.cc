@@ -16,6 +16,7 @@
 #include "storage/catalog/key_store.h"
 #include "storage/objects/object_layout.h"
 #include "storage/repository/audit_detail.h"
+#include "storage/repository/capture_times.h"
 #include "storage/repository/chunk_set.h"
 #include "storage/repository/repository_impl.h"
 #include "storage/repository/timestamps.h"
@@ -58,7 +59,7 @@ format::v1::CommitRecord MakeRecord(const SessionRecord& session, const CheckedC
   record.set_read_bytes(request.read_bytes());
   record.set_new_bytes(session.new_bytes);
   record.set_parent_snapshot_id(request.parent_snapshot_id());
-  for (const v1::Capture& capture : request.captures()) {
+  for (const v1::Capture& capture : CapturesAt(request, session, commit.carried, created_at)) {
     record.add_captures(capture.SerializeAsString());
   }
   record.set_device_facts(request.device().SerializeAsString());
@@ -78,7 +79,8 @@ SnapshotRecord MakeSnapshot(const SessionRecord& session, const CheckedCommit& c
   snapshot.session = session.id;
   snapshot.parent = commit.parent;
   snapshot.created_at = created_at;
-  snapshot.captured_at = commit.captured_at;
+  snapshot.captures = CapturesAt(request, session, commit.carried, created_at);
+  snapshot.captured_at = CapturedAt(snapshot.captures);
   snapshot.file_count = request.file_count();
   snapshot.logical_bytes = request.logical_bytes();
   snapshot.read_bytes = request.read_bytes();
@@ -87,8 +89,6 @@ SnapshotRecord MakeSnapshot(const SessionRecord& session, const CheckedCommit& c
   snapshot.chunk_count = commit.refs_count;
   snapshot.root_hash = commit.root_hash;
   snapshot.device_facts = request.device();
-
-  snapshot.captures.assign(request.captures().begin(), request.captures().end());
   return snapshot;
 }
 
@@ -144,10 +144,15 @@ absl::Status ResolveRefs(Transaction& tx, const PersonId& person, const CheckedC
 
 absl::StatusOr<CommitOutcome> RepositoryImpl::Commit(const OpContext& ctx, const AgentId& agent,
                                                      const v1::CommitSnapshotRequest& request) {
-  MOORING_ASSIGN_OR_RETURN(const CheckedCommit commit, CheckCommitRequest(request));
+  MOORING_ASSIGN_OR_RETURN(CheckedCommit commit, CheckCommitRequest(request));
   std::optional<SessionRecord> session;
+  std::vector<v1::Capture> base_captures;
   MOORING_RETURN_IF_ERROR(catalog_.Run(ctx, [&](Transaction& tx) -> absl::Status {
+    base_captures.clear();
     MOORING_ASSIGN_OR_RETURN(session, tx.sessions().Get(commit.session));
+    if (!session || !session->base || commit.parent != session->base) return absl::OkStatus();
+    MOORING_ASSIGN_OR_RETURN(const auto base, tx.snapshots().Get(*session->base));
+    if (base) base_captures = base->snapshot.captures;
     return absl::OkStatus();
   }));
   if (!session || session->agent != agent) {
@@ -159,6 +164,7 @@ absl::StatusOr<CommitOutcome> RepositoryImpl::Commit(const OpContext& ctx, const
   MOORING_ASSIGN_OR_RETURN(const DomainId person_domain, DomainOf(ctx, session->person));
   MOORING_RETURN_IF_ERROR(
       CheckCommitOfSession(commit, request, *session, person_domain, organization_domain_));
+  MOORING_ASSIGN_OR_RETURN(commit.carried, CarriedCaptures(request, *session, base_captures));
   // A first look without the lock, so that no record is written for what cannot be committed yet.
   MOORING_ASSIGN_OR_RETURN(outcome.missing, FindMissing(ctx, session->person, commit));
   if (!outcome.missing.empty()) return outcome;

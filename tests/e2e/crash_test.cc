@@ -86,7 +86,7 @@ class CrashTest : public ::testing::Test {
     return result;
   }
 
-  Deployment d_{"limits:\n  lease_seconds: 5\n"};
+  Deployment d_{"limits:\n  lease_seconds: 10\n"};
   std::string phone_;
 };
 

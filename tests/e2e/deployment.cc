@@ -113,6 +113,9 @@ void Deployment::StartAgent(const std::string& agent, const std::string& farm) {
       std::vector<std::string>{Binary("mooring-agent"), "run", "--state-dir", agent_dir(agent)},
       FarmEnvironment(farm), path() + "/agent-" + agent + ".out",
       path() + "/agent-" + agent + ".log");
+  struct stat st {};
+  const std::string socket = agent_dir(agent) + "/agent.sock";
+  EXPECT_TRUE(Eventually([&] { return stat(socket.c_str(), &st) == 0; }, absl::Seconds(20)));
 }
 
 Background& Deployment::agent(const std::string& agent) {

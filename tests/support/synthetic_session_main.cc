@@ -36,6 +36,7 @@ class CrashingEngines final : public mooring::agent::EngineFactory {
 }  // namespace
 
 int main() {
+  mooring::agent::TuneHeap();
   mooring::agent::HardenSessionProcess();
   mooring::SystemClock clock;
   mooring::SystemRandom random;

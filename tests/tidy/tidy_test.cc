@@ -1,6 +1,7 @@
 // The house rules that neither the compiler nor clang-tidy knows: layers, third-party
 // libraries in their folders, banned names, file lengths, a README in each room.
 
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <regex>
@@ -8,8 +9,6 @@
 #include <string>
 #include <system_error>
 #include <vector>
-
-#include <filesystem>
 
 #include <gtest/gtest.h>
 
@@ -63,7 +62,9 @@ std::string IncludeOf(const std::string& line, bool& angled) {
   return match[2];
 }
 
-TEST(Tidy, FindsTheSources) { EXPECT_GT(Sources().size(), 50u); }
+TEST(Tidy, FindsTheSources) {
+  EXPECT_GT(Sources().size(), 50u);
+}
 
 TEST(Tidy, FoldersIncludeOnlyWhatLiesBelowThem) {
   // Folder -> folders of ours that it may include. The longest matching prefix rules.

@@ -97,7 +97,7 @@ CREATE TABLE snapshot (
   session_id bytea NOT NULL UNIQUE REFERENCES session,
   parent_id bytea,
   created_at timestamptz NOT NULL,
-  captured_at timestamptz NOT NULL,         -- newest completed capture
+  captured_at timestamptz NOT NULL,         -- what an RPO counts from
   file_count bigint NOT NULL,
   logical_bytes bigint NOT NULL,
   read_bytes bigint NOT NULL,

@@ -121,7 +121,10 @@ std::vector<std::string> TestAgent::Command(const std::vector<std::string>& word
 RunResult TestAgent::Enroll(const std::string& token, const std::vector<std::string>& more) {
   std::vector<std::string> words = {"enroll", "--invite", token.empty() ? server_.Invite() : token};
   words.insert(words.end(), more.begin(), more.end());
-  return Run(words);
+  RunResult result = Run(words);
+  const std::size_t at = result.out.find("as agent ");
+  if (at != std::string::npos) id_ = result.out.substr(at + 9, 32);
+  return result;
 }
 
 RunResult TestAgent::Run(const std::vector<std::string>& words) {

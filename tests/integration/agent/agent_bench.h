@@ -60,6 +60,8 @@ class TestAgent {
   void Attach(const std::vector<std::string>& serials);
   void SetGeneration(const std::string& serial, int generation);
   std::string state() const { return directory_ + "/state"; }
+  // Hexadecimal; after Enroll.
+  const std::string& id() const { return id_; }
   std::string log() const;
   pid_t daemon_pid() const { return daemon_->pid(); }
 
@@ -68,6 +70,7 @@ class TestAgent {
 
   TestServer& server_;
   const std::string directory_;
+  std::string id_;
   std::unique_ptr<Background> daemon_;
 };
 

@@ -33,6 +33,29 @@ class AgentTest : public ::testing::Test {
     return Json::parse(listed.out, nullptr, false).value("snapshots", Json::array()).size();
   }
 
+  // Asked for, approved and awaited.
+  RunResult Restore(const std::string& from, const std::string& to) {
+    const Json created = Json::parse(server_
+                                         .Admin({"restore", "start", "--from", from, "--to", to,
+                                                 "--reason", "test", "-o", "json"})
+                                         .out,
+                                     nullptr, false);
+    const std::string request = created["request"].value("id", "");
+    const RunResult approved = server_.Admin({"request", "approve", request});
+    EXPECT_EQ(approved.exit_code, 0) << approved.out << approved.err << created;
+    return server_.Admin({"restore", "status", created.value("restore_id", ""), "--wait"});
+  }
+
+  // What one backup at the desk read from the phone.
+  static std::uint64_t BytesRead(TestAgent& agent, const std::string& serial) {
+    const RunResult result = agent.Run({"backup", "--device", serial, "-o", "yaml"});
+    EXPECT_EQ(result.exit_code, 0) << result.out << result.err << agent.log();
+    const std::size_t at = result.out.find("\nbytes: ");
+    if (at == std::string::npos) return 0;
+    return std::strtoull(result.out.c_str() + result.out.find_first_of("0123456789", at), nullptr,
+                         10);
+  }
+
   TestServer server_;
   TestAgent agent_{server_, "agent"};
 };
@@ -46,8 +69,7 @@ TEST_F(AgentTest, BacksUpADuePhoneByItselfAndRestoresIt) {
   EXPECT_EQ(second.exit_code, 0) << second.out << second.err << agent_.log();
   EXPECT_THAT(second.out, HasSubstr("Safe to unplug."));
   EXPECT_EQ(Snapshots(kPhone), 2U);
-  const RunResult restored = server_.Admin(
-      {"restore", "start", "--from", kPhone, "--to", kPhone, "--reason", "test", "--wait"});
+  const RunResult restored = Restore(kPhone, kPhone);
   EXPECT_EQ(restored.exit_code, 0) << restored.out << restored.err << agent_.log();
 }
 
@@ -139,10 +161,16 @@ TEST_F(AgentTest, TwoPhonesAtOnceAndAMoveToAnAdmittedAgent) {
   ASSERT_EQ(second.Enroll().exit_code, 0);
   second.StartDaemon();
   second.Attach({kPhone});
+  // Not admitted: a full backup, because it may not read the base.
   second.SetGeneration(kPhone, 1);
-  const RunResult moved = second.Run({"backup", "--device", kPhone});
-  EXPECT_EQ(moved.exit_code, 0) << moved.out << moved.err << second.log();
-  EXPECT_EQ(Snapshots(kPhone), 2U);
+  const std::uint64_t full = BytesRead(second, kPhone);
+  const RunResult admitted = server_.Admin({"device", "admit", kPhone, "--agent", second.id()});
+  EXPECT_EQ(admitted.exit_code, 0) << admitted.out << admitted.err;
+  second.SetGeneration(kPhone, 2);
+  const std::uint64_t incremental = BytesRead(second, kPhone);
+  EXPECT_GT(incremental, 0U);
+  EXPECT_LT(incremental * 4, full);
+  EXPECT_EQ(Snapshots(kPhone), 3U);
 }
 
 TEST_F(AgentTest, DoctorFindsNothingWrongWithTheServer) {

@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 
+#include "storage/base/clock.h"
 #include "tests/support/subprocess.h"
 
 namespace mooring::testing {

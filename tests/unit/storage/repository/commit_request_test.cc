@@ -68,18 +68,9 @@ TEST_F(CommitRequestTest, AGoodOneIsTakenApart) {
   EXPECT_EQ(commit.refs_count, 3u);
   EXPECT_EQ(commit.base_ids.size(), 1u);
   EXPECT_EQ(commit.parent, session_.base);
-  EXPECT_EQ(commit.captured_at, absl::FromUnixSeconds(2000));
   EXPECT_TRUE(commit.refs[0].ids.Contains(*ChunkId::FromBytes(std::string(32, '3'))));
   EXPECT_FALSE(commit.refs[0].ids.Contains(*ChunkId::FromBytes(std::string(32, '4'))));
   EXPECT_EQ(commit.refs[0].ids.Slice(1, 10).size(), 2u);
-}
-
-TEST_F(CommitRequestTest, CapturedAtIsTheNewestCapture) {
-  v1::Capture* const photos = request_.add_captures();
-  *photos = request_.captures(0);
-  photos->set_kind(v1::CAPTURE_KIND_PHOTOS);
-  photos->mutable_completed_at()->set_seconds(9000);
-  EXPECT_EQ(CheckCommitRequest(request_)->captured_at, absl::FromUnixSeconds(9000));
 }
 
 TEST_F(CommitRequestTest, EveryLieIsNamed) {
