@@ -92,7 +92,14 @@ absl::Status AgentEvents::Event(const Caller& caller, const v1::ControlRequest& 
 }
 
 absl::Status AgentEvents::Attached(const Caller& caller, const v1::DeviceFacts& facts) {
-  MOORING_ASSIGN_OR_RETURN(const v1::DeviceFacts clean, CleanFacts(facts));
+  const absl::StatusOr<v1::DeviceFacts> cleaned = CleanFacts(facts);
+  if (!cleaned.ok()) {
+    // One odd phone must not cost its agent the stream.
+    parts_.log.Warning("device.ignored", {{"agent", caller.agent.id.hex()},
+                                          {"message", std::string(cleaned.status().message())}});
+    return absl::OkStatus();
+  }
+  const v1::DeviceFacts& clean = *cleaned;
   const OpContext ctx = Context();
   const DeviceId new_id = DeviceId::Make(parts_.random);
   const absl::Status stored =
@@ -127,9 +134,10 @@ absl::Status AgentEvents::Progress(const Caller& caller, const v1::Progress& pro
     return absl::OkStatus();
   }
   const auto restore = storage::RestoreId::FromBytes(progress.session_id());
-  if (restore) restores_.SetProgress(Context(), *restore, clean);
-  // Late news of a session that is over is no fault.
-  return absl::OkStatus();
+  if (!restore) return absl::OkStatus();
+  const absl::Status stored = restores_.SetProgress(Context(), *restore, caller.agent.id, clean);
+  // Late news of what is over is no fault.
+  return absl::IsUnavailable(stored) ? stored : absl::OkStatus();
 }
 
 absl::Status AgentEvents::Ended(const Caller& caller, const v1::SessionEnded& ended) {

@@ -128,11 +128,11 @@ absl::Status BackupServiceImpl::Begin(const Caller& caller, const OpContext& ctx
   response.mutable_granted()->set_phone_encryption(encryption);
   const absl::Status granted =
       Grant(caller, ctx, request, device, room, *response.mutable_granted());
-  if (!granted.ok()) {
-    response.Clear();
-    parts_.slots.Release(seeker.key);
-  }
-  return granted;
+  if (granted.ok()) return granted;
+  response.Clear();
+  parts_.slots.Release(seeker.key);
+  if (!absl::IsFailedPrecondition(granted) || ErrorDetailOf(granted)) return granted;
+  return WithCause(granted, v1::CAUSE_SERVER_BUSY, "try again when that session has ended");
 }
 
 absl::StatusOr<storage::DeviceRecord> BackupServiceImpl::CheckDevice(

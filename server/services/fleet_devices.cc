@@ -19,6 +19,10 @@ constexpr std::uint32_t kSessionsDefault = 100;
 constexpr std::uint32_t kSessionsMax = 10'000;
 constexpr absl::Duration kWatchRound = absl::Seconds(1);
 
+absl::Status NotPluggedIn() {
+  return absl::FailedPreconditionError("the phone is not plugged in at any agent now");
+}
+
 }  // namespace
 
 grpc::Status FleetServiceImpl::ListDevices(grpc::ServerContext* context,
@@ -153,25 +157,24 @@ absl::Status FleetServiceImpl::OrderBackup(const Caller& caller, const OpContext
   std::optional<storage::DeviceView> view;
   const absl::Status read = parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
     MOORING_ASSIGN_OR_RETURN(view, FindDevice(tx, request.device()));
+    if (!view->device.person) {
+      return absl::FailedPreconditionError(
+          "the phone is bound to nobody, so nothing is read from it; assign it first");
+    }
+    const auto& agent = view->device.attached_agent;
+    if (!agent || !parts_.hub.IsOnline(*agent)) return NotPluggedIn();
     return tx.Audit(AuditOf(parts_, caller.actor(), "device.backup_order", view->device.id.hex()));
   });
   MOORING_RETURN_IF_ERROR(read);
-  if (!view->device.person) {
-    return absl::FailedPreconditionError(
-        "the phone is bound to nobody, so nothing is read from it; assign it first");
-  }
-  const auto& agent = view->device.attached_agent;
-  if (!agent || !parts_.hub.IsOnline(*agent)) {
-    return absl::FailedPreconditionError("the phone is not plugged in at any agent now");
-  }
   v1::ControlResponse order;
   order.mutable_start_backup()->set_serial(view->device.serial);
   *order.mutable_start_backup()->mutable_captures() = request.captures();
   if (request.captures().empty()) {
     order.mutable_start_backup()->add_captures(v1::CAPTURE_KIND_FULL);
   }
-  MOORING_RETURN_IF_ERROR(parts_.hub.Send(*agent, order));
-  response.set_agent_id(agent->bytes());
+  // It may have left in between.
+  if (!parts_.hub.Send(*view->device.attached_agent, order).ok()) return NotPluggedIn();
+  response.set_agent_id(view->device.attached_agent->bytes());
   return absl::OkStatus();
 }
 

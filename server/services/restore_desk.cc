@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "server/log/json_text.h"
+#include "server/services/proto_time.h"
 #include "server/services/session_desk.h"
 #include "storage/base/status.h"
 #include "storage/catalog/device_store.h"
@@ -131,14 +132,20 @@ absl::Status RestoreDesk::Fail(const OpContext& ctx, const storage::RestoreId& r
   return done;
 }
 
-bool RestoreDesk::SetProgress(const OpContext& ctx, const storage::RestoreId& restore,
-                              const v1::Progress& progress) {
+absl::Status RestoreDesk::SetProgress(const OpContext& ctx, const storage::RestoreId& restore,
+                                      const AgentId& agent, const v1::Progress& progress) {
   v1::Progress stamped = progress;
-  stamped.set_message(CleanMessage(progress.message()));
-  const absl::Status set = parts_.catalog.Run(ctx, [&](storage::Transaction& tx) {
+  // Agents do not set time.
+  *stamped.mutable_updated_at() = ToTimestamp(parts_.clock.Now());
+  return parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
+    MOORING_ASSIGN_OR_RETURN(const auto record, tx.requests().GetRestore(restore));
+    if (!record) return absl::PermissionDeniedError("this agent runs no such restore");
+    MOORING_ASSIGN_OR_RETURN(const auto grant, tx.requests().FindGrantByRequest(record->request));
+    if (!grant || grant->agent != agent) {
+      return absl::PermissionDeniedError("this agent runs no such restore");
+    }
     return tx.requests().SetRestoreProgress(restore, stamped);
   });
-  return set.ok();
 }
 
 }  // namespace mooring::server

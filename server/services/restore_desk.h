@@ -34,9 +34,10 @@ class RestoreDesk {
   // Ends a restore that an agent could not do. Closes its grant.
   absl::Status Fail(const OpContext& ctx, const storage::RestoreId& restore, const AgentId& agent,
                     v1::Cause cause, const std::string& message);
-  // What an agent says of a running restore. False: not a restore of this agent.
-  bool SetProgress(const OpContext& ctx, const storage::RestoreId& restore,
-                   const v1::Progress& progress);
+  // What `agent` says of the restore that it runs. kPermissionDenied: it runs no
+  // such restore.
+  absl::Status SetProgress(const OpContext& ctx, const storage::RestoreId& restore,
+                           const AgentId& agent, const v1::Progress& progress);
 
  private:
   ServerParts& parts_;
