@@ -104,15 +104,27 @@ void ChunkSet::UnionWith(const ChunkSet& other) {
 absl::Status ChunkSet::ForEachBatch(
     std::size_t batch_max,
     absl::FunctionRef<absl::Status(const std::vector<std::uint64_t>&)> visit) const {
-  std::vector<std::uint64_t> batch;
-  batch.reserve(batch_max);
-  for (const std::uint64_t number : bitmap_->map) {
-    batch.push_back(number);
-    if (batch.size() < batch_max) continue;
-    MOORING_RETURN_IF_ERROR(visit(batch));
-    batch.clear();
-  }
-  return batch.empty() ? absl::OkStatus() : visit(batch);
+  struct Walk {
+    std::size_t batch_max;
+    absl::FunctionRef<absl::Status(const std::vector<std::uint64_t>&)> visit;
+    std::vector<std::uint64_t> batch;
+    absl::Status status;
+  };
+  Walk walk{.batch_max = batch_max, .visit = visit, .batch = {}, .status = absl::OkStatus()};
+  walk.batch.reserve(batch_max);
+  // The library's iterators do not compare in the way that C++20 wants.
+  bitmap_->map.iterate(
+      [](std::uint64_t number, void* context) {
+        Walk& at = *static_cast<Walk*>(context);
+        at.batch.push_back(number);
+        if (at.batch.size() < at.batch_max) return true;
+        at.status = at.visit(at.batch);
+        at.batch.clear();
+        return at.status.ok();
+      },
+      &walk);
+  MOORING_RETURN_IF_ERROR(walk.status);
+  return walk.batch.empty() ? absl::OkStatus() : visit(walk.batch);
 }
 
 }  // namespace mooring::storage

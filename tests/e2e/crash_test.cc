@@ -106,8 +106,8 @@ TEST_F(CrashTest, KillingAnyProcessAtAnyMomentLosesNoAcknowledgedSnapshot) {
                       d_.path() + "/backup.err");
     absl::SleepFor(absl::Milliseconds(random.Below(2500)));
     Kill(static_cast<int>(round % 4));
-    const bool succeeded = backup.Wait(absl::Seconds(60)) == 0;
     Revive();
+    const bool succeeded = backup.Wait(absl::Seconds(90)) == 0;
     if (succeeded) acknowledged.push_back(d_.LatestSnapshot(phone_).value("id", ""));
 
     const RunResult next = BackupUntilDone();

@@ -66,13 +66,15 @@ TestServer::~TestServer() {
 
 absl::Status TestServer::Init(const Options& options) {
   options_ = options;
-  auto database = TestDatabase::MakeEmpty();
-  if (!database.ok()) return database.status();
-  database_ = *std::move(database);
+  if (!options.private_postgres) {
+    auto database = TestDatabase::MakeEmpty();
+    if (!database.ok()) return database.status();
+    database_ = *std::move(database);
+  }
   config::v1::ServerConfig config;
   config.set_organization("Test Inc.");
   config.set_single_admin(options.single_admin);
-  config.set_database_url(database_->url());
+  config.set_database_url(database_url());
   config.mutable_listen()->set_agents("127.0.0.1:0");
   config.mutable_listen()->set_enrollment("127.0.0.1:0");
   config.mutable_listen()->set_metrics("127.0.0.1:0");
@@ -128,6 +130,7 @@ void ServerFixture::SetUpServer(const TestServer::Options& options) {
   const absl::Status started = server_.Start();
   ASSERT_TRUE(started.ok()) << started;
   admin_ = std::make_unique<AdminStubs>(server_.Admin(server_.admin_token()));
+  if (server_.database_url().empty()) return;
   storage::PgCatalogOptions catalog_options;
   catalog_options.url = server_.database_url();
   catalog_options.refuse_unsafe = false;

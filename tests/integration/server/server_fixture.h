@@ -70,6 +70,9 @@ class TestServer {
     bool single_admin = true;
     config::v1::Limits limits;
     absl::Duration upload_idle = storage::kPackIdle;
+    // A PostgreSQL of the server's own, as sites without one have, instead of a
+    // database in the one that the process's tests share.
+    bool private_postgres = false;
   };
 
   TestServer();
@@ -85,7 +88,8 @@ class TestServer {
   MemoryLog& log() { return log_; }
   const server::StateDir& dir() const { return dir_; }
   const server::Endpoints& endpoints() const { return server_->endpoints(); }
-  const std::string& database_url() const { return database_->url(); }
+  // Empty with a private PostgreSQL.
+  std::string database_url() const { return database_ == nullptr ? "" : database_->url(); }
   std::string ca() const;           // PEM.
   std::string admin_token() const;  // Without a line end.
   config::v1::Limits& limits() { return options_.limits; }
