@@ -16,6 +16,8 @@ using session::v1::Start;
 
 constexpr std::size_t kProbesMax = 4;
 constexpr absl::Duration kTick = absl::Seconds(5);
+// A session that waits says so again, or its lease at the server would run out.
+constexpr absl::Duration kSayAgain = absl::Seconds(60);
 constexpr absl::Duration kRetryAfter = absl::Minutes(5);
 // A person who said no, or was not there, is not asked again for a while.
 constexpr absl::Duration kRetryAfterPerson = absl::Hours(1);
@@ -76,13 +78,27 @@ Daemon::~Daemon() {
 }
 
 void Daemon::Keep(std::stop_token stop) {
+  absl::Duration said_at = clock_.Monotonic();
   while (!stop.stop_requested()) {
     MutexLock lock(mutex_);
     changed_.WaitFor(mutex_, stop, kTick, []() { return false; });
     Reap();
     if (closing_) return;
+    if (clock_.Monotonic() - said_at >= kSayAgain) {
+      said_at = clock_.Monotonic();
+      SayProgress();
+    }
     for (const auto& [serial, device] : devices_) Decide(serial);
     StartWaiting();
+  }
+}
+
+void Daemon::SayProgress() {
+  for (const auto& job : running_) {
+    if (job->is_probe() || job->over || job->progress.session_id().empty()) continue;
+    v1::ControlRequest event;
+    *event.mutable_progress() = job->progress;
+    control_->Send(std::move(event));
   }
 }
 

@@ -102,6 +102,7 @@ class Daemon final : public DeviceMonitor::Listener, public ControlStream::Liste
   void Probe(const std::string& serial) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Starts what may start within the bounds.
   void StartWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SayProgress() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Reap() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Starts a backup if the phone is due and nothing speaks against it.
   void Decide(const std::string& serial) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

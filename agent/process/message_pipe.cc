@@ -23,6 +23,11 @@ absl::Status Gone(std::string_view doing) {
   return absl::UnavailableError(ToAbsl(fmt::format("pipe: {}: the other side is gone", doing)));
 }
 
+absl::Status TooLong(std::size_t bytes) {
+  return absl::InvalidArgumentError(
+      ToAbsl(fmt::format("pipe: a message of {} bytes is too long", bytes)));
+}
+
 absl::Status WriteAll(int fd, ByteView bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -67,10 +72,7 @@ int OwnedFd::Release() {
 
 absl::Status MessagePipe::Send(const google::protobuf::MessageLite& message) {
   const std::size_t size = message.ByteSizeLong();
-  if (size > kPipeMessageBytesMax) {
-    return absl::InvalidArgumentError(
-        ToAbsl(fmt::format("pipe: a message of {} bytes is too long", size)));
-  }
+  if (size > kPipeMessageBytesMax) return TooLong(size);
   MutexLock lock(send_mutex_);
   send_buffer_.resize(kLengthBytes + size);
   const auto length = static_cast<std::uint32_t>(size);
@@ -82,6 +84,17 @@ absl::Status MessagePipe::Send(const google::protobuf::MessageLite& message) {
   const absl::Status sent = WriteAll(fd_.get(), send_buffer_);
   TrimIfLarge(send_buffer_);
   return sent;
+}
+
+absl::Status MessagePipe::SendEncoded(ByteView head, ByteView tail) {
+  const std::size_t size = head.size() + tail.size();
+  if (size > kPipeMessageBytesMax) return TooLong(size);
+  Bytes front;
+  AppendLe32(front, static_cast<std::uint32_t>(size));
+  Append(front, head);
+  MutexLock lock(send_mutex_);
+  MOORING_RETURN_IF_ERROR(WriteAll(fd_.get(), front));
+  return WriteAll(fd_.get(), tail);
 }
 
 absl::Status MessagePipe::Receive(google::protobuf::MessageLite& message) {

@@ -43,6 +43,10 @@ class MessagePipe {
   // kUnavailable: the other side is gone.
   absl::Status Send(const google::protobuf::MessageLite& message);
 
+  // Sends a message that is encoded already, as two runs of bytes: for chunks,
+  // which are too large to be copied for nothing.
+  absl::Status SendEncoded(ByteView head, ByteView tail);
+
   // The next message. kUnavailable: the other side is gone. kDataLoss: not a
   // message of this type, or longer than kPipeMessageBytesMax.
   absl::Status Receive(google::protobuf::MessageLite& message);

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include "agent/process/status_message.h"
 #include "storage/base/status.h"
 
@@ -15,6 +18,28 @@ using session::v1::ToSession;
 // Of one request, so that answers in memory stay few MiB.
 constexpr std::size_t kReadIdsMax = 64;
 constexpr std::size_t kFindIdsMax = 4096;
+
+// FromSession{upload{domain_id, chunk}} up to where the chunk's bytes begin.
+Bytes UploadHead(const DomainId& domain, std::size_t chunk_bytes) {
+  using google::protobuf::io::CodedOutputStream;
+  const auto tag = [](int field) { return static_cast<std::uint32_t>(field) << 3 | 2; };
+  const auto chunk = static_cast<std::uint32_t>(chunk_bytes);
+  const std::size_t inner =
+      2 + DomainId::kBytes + 1 + CodedOutputStream::VarintSize32(chunk) + chunk;
+  std::string head;
+  google::protobuf::io::StringOutputStream raw(&head);
+  {
+    CodedOutputStream out(&raw);
+    out.WriteTag(tag(FromSession::kUploadFieldNumber));
+    out.WriteVarint32(static_cast<std::uint32_t>(inner));
+    out.WriteTag(tag(session::v1::UploadChunk::kDomainIdFieldNumber));
+    out.WriteVarint32(DomainId::kBytes);
+    out.WriteRaw(domain.view().data(), DomainId::kBytes);
+    out.WriteTag(tag(session::v1::UploadChunk::kChunkFieldNumber));
+    out.WriteVarint32(chunk);
+  }
+  return ToBytes(head);
+}
 
 absl::Status Unexpected() {
   return absl::InternalError("the agent answered something else than was asked");
@@ -113,11 +138,7 @@ absl::Status PipeLink::Upload(const OpContext&, const DomainId& domain, Bytes se
     MutexLock lock(mutex_);
     if (!broken_.ok()) return broken_;
   }
-  FromSession message;
-  message.mutable_upload()->set_domain_id(domain.bytes());
-  message.mutable_upload()->set_chunk(sealed.data(), sealed.size());
-  Bytes().swap(sealed);
-  return pipe_.Send(message);
+  return pipe_.SendEncoded(UploadHead(domain, sealed.size()), sealed);
 }
 
 absl::Status PipeLink::Flush(const OpContext& ctx) {

@@ -80,9 +80,9 @@ void HardenSessionProcess() {
 }
 
 void TuneHeap() {
-  mallopt(M_ARENA_MAX, 2);
-  mallopt(M_MMAP_THRESHOLD, 256 << 10);
-  mallopt(M_TRIM_THRESHOLD, 1 << 20);
+  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_MMAP_THRESHOLD, 8 << 20);
+  mallopt(M_TRIM_THRESHOLD, 16 << 20);
 }
 
 int RunSessionProcess(MessagePipe& pipe, EngineFactory& engines, Clock& clock, Random& random) {

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -159,7 +160,8 @@ void BenchWholePath(const SyntheticPhone& phone) {
     const double agent_cpu = TreeCpuSeconds(agent.daemon_pid());
     const absl::Time begun = absl::Now();
     if (std::string(what) == "first backup") server.Assign(serial, "ada");
-    const RunResult result = agent.Run({"backup", "--device", serial, "-o", "yaml"});
+    const RunResult result =
+        agent.Run({"backup", "--device", serial, "-o", "yaml"}, absl::Hours(1));
     const double wall = absl::ToDoubleSeconds(absl::Now() - begun);
     if (result.exit_code != 0) {
       fmt::print("{}{}{}\n", result.out, result.err, agent.log());
@@ -178,6 +180,7 @@ void BenchWholePath(const SyntheticPhone& phone) {
     fmt::print("  session {}, agent VmHWM{}, server VmHWM{}, {:.1f} s\n",
                result.out.substr(peak, result.out.find('\n', peak) - peak),
                StatusField(agent.daemon_pid(), "VmHWM"), StatusField(server.pid(), "VmHWM"), wall);
+    std::fflush(stdout);
   }
 }
 

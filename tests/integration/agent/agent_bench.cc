@@ -127,8 +127,8 @@ RunResult TestAgent::Enroll(const std::string& token, const std::vector<std::str
   return result;
 }
 
-RunResult TestAgent::Run(const std::vector<std::string>& words) {
-  return RunProgram(Command(words));
+RunResult TestAgent::Run(const std::vector<std::string>& words, absl::Duration timeout) {
+  return RunProgram(Command(words), {}, "", timeout);
 }
 
 void TestAgent::StartDaemon() {

@@ -52,7 +52,7 @@ class TestAgent {
   // Enrolls with `token`, or with a new invitation.
   RunResult Enroll(const std::string& token = "", const std::vector<std::string>& more = {});
   // One command of mooring-agent.
-  RunResult Run(const std::vector<std::string>& words);
+  RunResult Run(const std::vector<std::string>& words, absl::Duration timeout = absl::Seconds(120));
   // The daemon.
   void StartDaemon();
   void StopDaemon(int signal);
