@@ -54,10 +54,12 @@ class CrashTest : public ::testing::Test {
   void Kill(int victim) {
     if (victim == 0) {
       d_.agent("desk").Signal(SIGKILL);
+      d_.agent("desk").Wait(absl::Seconds(10));  // Or Revive would take it for alive.
     } else if (victim == 1) {
       for (const pid_t pid : Sessions()) kill(pid, SIGKILL);
     } else if (victim == 2) {
       d_.server().Signal(SIGKILL);
+      d_.server().Wait(absl::Seconds(10));
     } else if (const pid_t pid = Postmaster(); pid > 1) {
       kill(pid, SIGKILL);
     }
