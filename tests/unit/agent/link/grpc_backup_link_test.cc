@@ -1,5 +1,7 @@
 #include "agent/link/grpc_backup_link.h"
 
+#include <thread>
+
 #include <gmock/gmock.h>
 
 #include "agent/device/cause.h"
@@ -76,14 +78,22 @@ TEST_F(GrpcBackupLinkTest, ARestartOfTheServerInTheMiddleCostsNothing) {
   auto builder = agent::SnapshotBuilderImpl::Create(ctx_, *link_, random_, *grant,
                                                     memory_.hpke_private_key(), {});
   ASSERT_TRUE(builder.ok());
+  // The server comes back by itself: any call of the builder may wait for it.
+  std::jthread restart;
   for (int i = 0; i < 20; ++i) {
-    if (i == 10) server_.Stop();
-    if (i == 12) server_.Start();
+    if (i == 10) {
+      server_.Stop();
+      restart = std::jthread([this](std::stop_token stop) {
+        clock_.Sleep(absl::Milliseconds(300), stop);
+        server_.Start();
+      });
+    }
     auto writer = (*builder)->Put(ctx_, "full/" + std::to_string(i), {}, agent::Domain::kPerson);
     ASSERT_TRUE(writer.ok()) << writer.status();
     ASSERT_TRUE((*writer)->Write(MakeContent(static_cast<std::uint64_t>(i), kMiB)).ok());
     ASSERT_TRUE((*writer)->Close().ok());
   }
+  restart.join();
   const auto receipt = (*builder)->Finish(ctx_, agent::CommitFacts());
   EXPECT_TRUE(receipt.ok()) << receipt.status();
 }
