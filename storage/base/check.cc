@@ -6,7 +6,8 @@
 namespace mooring {
 
 void CheckFailed(const char* condition, const char* file, int line) {
-  std::fprintf(stderr, "mooring: check failed: %s at %s:%d\n", condition, file, line);
+  static_cast<void>(
+      std::fprintf(stderr, "mooring: check failed: %s at %s:%d\n", condition, file, line));
   std::abort();
 }
 
