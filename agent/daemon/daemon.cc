@@ -65,7 +65,10 @@ Daemon::~Daemon() {
     MutexLock lock(mutex_);
     closing_ = true;
     waiting_.clear();
-    for (const auto& job : running_) job->stop.request_stop();
+    for (const auto& job : running_) {
+      job->stop_cause = v1::CAUSE_AGENT_STOPPED;
+      job->stop.request_stop();
+    }
   }
   keeper_.request_stop();
   keeper_.join();
@@ -168,7 +171,8 @@ void Daemon::RunJob(Job& job) {
   ctx.stop = job.stop.get_token();
   SessionProcess process(channel_, clock_, random_, log_, options_.link, options_.command);
   const SessionEnd end = process.Run(
-      ctx, job.start, [&](const v1::Progress& progress) { OnJobProgress(job, progress); });
+      ctx, job.start, [&](const v1::Progress& progress) { OnJobProgress(job, progress); },
+      [&job] { return job.stop_cause.load(); });
   OnJobEnded(job, end);
 }
 
