@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "agent/device/cause.h"
+#include "agent/state/certificate.h"
 #include "proto/protocol_version.h"
 #include "storage/base/status.h"
 
@@ -335,8 +336,11 @@ void Daemon::OnConnected(const v1::ServerHello& hello) {
   changed_.NotifyAll();
 }
 
-void Daemon::OnLost(const absl::Status& why) {
+void Daemon::OnLost(const absl::Status& lost) {
   MutexLock lock(mutex_);
+  // A server refuses an expired certificate without a word that reaches us.
+  const absl::Status valid = CheckNotExpired(certificate_expires_at_, clock_.Now());
+  const absl::Status& why = valid.ok() ? lost : valid;
   if (connected_ || connection_message_ == "connecting") {
     log_.Warning("not connected", {{"server", options_.server}, {"why", why.ToString()}});
   }
