@@ -192,6 +192,11 @@ absl::StatusOr<Sha256Digest> ContentLibrary::Digest(const ContentRef& ref) {
   return digest;
 }
 
+bool ContentLibrary::IsKnown(const ContentRef& ref) {
+  MutexLock lock(mutex_);
+  return digests_.contains(ref);
+}
+
 void ContentLibrary::Learn(const ContentRef& ref, const Sha256Digest& digest) {
   MutexLock lock(mutex_);
   digests_.try_emplace(ref, digest);

@@ -66,6 +66,8 @@ class ContentLibrary {
   absl::Status Read(const ContentRef& ref, std::uint64_t offset, std::span<char> out);
   absl::StatusOr<Sha256Digest> Digest(const ContentRef& ref);
 
+  // Whether its digest was computed.
+  bool IsKnown(const ContentRef& ref);
   void Learn(const ContentRef& ref, const Sha256Digest& digest);
   std::optional<ContentRef> Find(const Sha256Digest& digest, std::uint64_t size_bytes);
   // Keeps the first `size_bytes` of the open file `source`.
