@@ -44,13 +44,13 @@ GenuineAdbServer::~GenuineAdbServer() {
 std::map<std::string, std::string> GenuineAdbServer::environment() const {
   return {{"HOME", home_},
           {"ADB_LOCAL_TRANSPORT_MAX_PORT", "5553"},  // No search for emulators.
-          {"ADB_SERVER_SOCKET", fmt::format("tcp:127.0.0.1:{}", port_)},
+          {"ADB_SERVER_SOCKET", fmt::format("tcp:localhost:{}", port_)},
           {"ANDROID_ADB_SERVER_PORT", fmt::format("{}", port_)}};
 }
 
 absl::Status GenuineAdbServer::Start() {
   const std::map<std::string, std::string> variables = environment();
-  const std::string listen = fmt::format("tcp:127.0.0.1:{}", port_);
+  const std::string listen = fmt::format("tcp:localhost:{}", port_);
   const std::string log = home_ + "/adb-server.log";
   const pid_t parent = getpid();
   process_ = fork();

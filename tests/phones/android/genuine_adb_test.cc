@@ -89,7 +89,9 @@ class GenuineAdbTest : public ::testing::Test {
       ASSERT_EQ(lstat(path.c_str(), &info), 0) << path;
       if (file.kind != FileInfo::Kind::kFile) continue;
       EXPECT_EQ(HexOf(Sha256(ReadWhole(path))), file.sha256) << path;
-      if (with_times) EXPECT_EQ(info.st_mtime, file.modified_unix) << path;
+      if (with_times) {
+        EXPECT_EQ(info.st_mtime, file.modified_unix) << path;
+      }
     }
     std::size_t found = 0;
     for ([[maybe_unused]] const auto& entry :
