@@ -451,8 +451,8 @@ class Finder {
         if (!field) {
           (void)Emit(text);
           const std::string wanted = rest.substr(0, 1);
-          (void)context_.Fail("find", wanted == "T" ? "bad -printf %T: %" + rest
-                                                    : "bad -printf %" + wanted);
+          (void)context_.Fail(
+              "find", wanted == "T" ? "bad -printf %T: %" + rest : "bad -printf %" + wanted);
           status_ = 1;
           is_gone_ = true;
           return false;

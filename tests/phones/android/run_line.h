@@ -22,7 +22,7 @@ inline LineResult RunLine(AndroidPhone& phone, std::string_view line, std::strin
   TextSource in(std::move(input));
   TextSink out(256 << 20);
   TextSink err;
-  ShellState state;
+  ShellState state = FirstShellState();
   state.directory = std::move(directory);
   LineResult result;
   result.status = RunShell(ShellContext{phone, state, in, out, err}, line);
