@@ -62,7 +62,6 @@ class AdbSocket final : public AdbStream {
 
   // What was read ahead, so that short reads cost no system call each.
   bool has_buffered() const { return buffer_at_ < buffer_end_; }
-  absl::Status Fill(const OpContext& ctx);
 
   const int socket_;
   SocketWait wait_;
