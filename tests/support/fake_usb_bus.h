@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -9,6 +10,14 @@
 #include "storage/base/mutex.h"
 
 namespace mooring::testing {
+
+inline agent::UsbPhone UsbPhoneAt(std::string path, std::string serial, bool offers_adb = false) {
+  agent::UsbPhone phone;
+  phone.path = std::move(path);
+  phone.serial = std::move(serial);
+  phone.offers_adb = offers_adb;
+  return phone;
+}
 
 // Thread-safe.
 class FakeUsbBus final : public agent::UsbBus {

@@ -15,12 +15,13 @@ namespace {
 using ::mooring::testing::FakeUsbBus;
 using ::mooring::testing::RecordingListener;
 using ::mooring::testing::ScriptedAdbServer;
+using ::mooring::testing::UsbPhoneAt;
 using ::testing::ElementsAre;
 
 class AdbMonitorTest : public ::testing::Test {
  protected:
   AdbMonitorTest() {
-    for (const std::uint64_t id : {1, 2, 3, 4}) {
+    for (std::uint64_t id = 1; id <= 4; ++id) {
       scripted_->AnswerShell(id, "getprop ro.serialno", "PHONE-ONE\n");
     }
   }
@@ -94,9 +95,8 @@ TEST_F(AdbMonitorTest, AServerThatGoesAwayTakesItsPhonesAndComesBackWithThem) {
 }
 
 TEST_F(AdbMonitorTest, APhoneWithoutUsbDebuggingIsSeenOnUsb) {
-  usb_.Set({{.path = "1-4", .serial = "PHONE-OFF", .offers_adb = false},
-            {.path = "1-1", .serial = "PHONE-ONE", .offers_adb = true},
-            {.path = "1-5", .serial = "", .offers_adb = false}});
+  usb_.Set({UsbPhoneAt("1-4", "PHONE-OFF", false), UsbPhoneAt("1-1", "PHONE-ONE", true),
+            UsbPhoneAt("1-5", "", false)});
   Start();
   Tell("PHONE-ONE device usb:1-1 transport_id:1\n");
   const auto events = listener_.Await(2);
@@ -116,7 +116,7 @@ TEST_F(AdbMonitorTest, OfTwoTwinsTheFirstStays) {
 TEST_F(AdbMonitorTest, WithoutServerAndPhonesItIsSilent) {
   scripted_.reset();
   Start();
-  usb_.Set({{.path = "1-4", .serial = "PHONE-OFF", .offers_adb = false}});
+  usb_.Set({UsbPhoneAt("1-4", "PHONE-OFF", false)});
   EXPECT_THAT(listener_.Await(1), ElementsAre("attached PHONE-OFF"));
 }
 

@@ -102,7 +102,6 @@ TEST_F(AdbServerTest, AWaitEndsWhenItIsCalledOff) {
 }
 
 TEST_F(AdbServerTest, APhoneThatIsSilentIsGivenUp) {
-  scripted_.Answer("shell,v2,raw:sleep", "OKAY");
   AdbServer impatient(clock_, scripted_.address(),
                       {.answer = absl::Seconds(10), .silence = absl::Milliseconds(200)});
   const auto tracker = server_.Track({});  // A service that stays open and says nothing.
@@ -127,7 +126,7 @@ TEST_F(AdbServerTest, FindsThePhoneByItsOwnSerial) {
   ASSERT_NE(two->device, nullptr);
   EXPECT_EQ(FindAndroid({}, server_, usb, "OFFLINE01")->state, PhoneState::kOffline);
   EXPECT_EQ(CauseOf(FindAndroid({}, server_, usb, "PHONE-SIX").status()), v1::CAUSE_UNPLUGGED);
-  usb.Set({{.path = "1-1", .serial = "PHONE-SIX"}});
+  usb.Set({testing::UsbPhoneAt("1-1", "PHONE-SIX")});
   EXPECT_EQ(FindAndroid({}, server_, usb, "PHONE-SIX")->state, PhoneState::kDebuggingOff);
   scripted_.AnswerShell(1, "getprop ro.serialno", "PHONE-TWO\n");
   const absl::Status twins = FindAndroid({}, server_, usb, "PHONE-TWO").status();
