@@ -1,17 +1,19 @@
-#include "tests/phones/iphone/faults.h"
+#include "tests/phones/common/faults.h"
 
 #include <array>
 #include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
+#include <fnmatch.h>
 
 #include "storage/base/status.h"
+#include "tests/phones/common/words.h"
 
 namespace mooring::testing {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, FaultKind>, 8> kNames = {{
+constexpr std::array<std::pair<std::string_view, FaultKind>, 11> kNames = {{
     {"unplug", FaultKind::kUnplug},
     {"stall", FaultKind::kStall},
     {"file-error", FaultKind::kFileError},
@@ -20,19 +22,10 @@ constexpr std::array<std::pair<std::string_view, FaultKind>, 8> kNames = {{
     {"full", FaultKind::kNoSpace},
     {"wrong-order", FaultKind::kWrongOrder},
     {"hostile", FaultKind::kHostile},
+    {"vanish", FaultKind::kVanish},
+    {"grow", FaultKind::kGrow},
+    {"sync-fail", FaultKind::kSyncFail},
 }};
-
-std::vector<std::string_view> SplitWords(std::string_view text) {
-  std::vector<std::string_view> words;
-  while (true) {
-    const std::size_t begin = text.find_first_not_of(' ');
-    if (begin == std::string_view::npos) return words;
-    text.remove_prefix(begin);
-    const std::size_t end = std::min(text.find(' '), text.size());
-    words.push_back(text.substr(0, end));
-    text.remove_prefix(end);
-  }
-}
 
 absl::StatusOr<std::uint64_t> ParseNumber(std::string_view text) {
   std::uint64_t value = 0;
@@ -55,6 +48,8 @@ absl::Status SetParameter(Fault& fault, std::string_view key, std::string_view v
   MOORING_ASSIGN_OR_RETURN(const std::uint64_t number, ParseNumber(value));
   if (key == "after") {
     fault.after_bytes = number;
+  } else if (key == "received") {
+    fault.after_received = number;
   } else if (key == "random") {
     fault.random_below = number;
   } else if (key == "ms") {
@@ -72,7 +67,7 @@ absl::Status SetParameter(Fault& fault, std::string_view key, std::string_view v
 }  // namespace
 
 absl::StatusOr<Fault> ParseFault(std::string_view text) {
-  const std::vector<std::string_view> words = SplitWords(text);
+  const std::vector<std::string> words = SplitWords(text);
   if (words.empty()) return absl::InvalidArgumentError("a fault needs a kind");
   Fault fault;
   bool known = false;
@@ -88,8 +83,8 @@ absl::StatusOr<Fault> ParseFault(std::string_view text) {
     if (equals == std::string_view::npos) {
       return absl::InvalidArgumentError(fmt::format("{} is not KEY=VALUE", words[i]));
     }
-    MOORING_RETURN_IF_ERROR(
-        SetParameter(fault, words[i].substr(0, equals), words[i].substr(equals + 1)));
+    MOORING_RETURN_IF_ERROR(SetParameter(fault, std::string_view(words[i]).substr(0, equals),
+                                         std::string_view(words[i]).substr(equals + 1)));
   }
   return fault;
 }
@@ -134,6 +129,21 @@ std::optional<Fault> FaultPlan::TakeAtBytes(FaultKind kind, std::uint64_t sent,
   return TakeIf([&](const Fault& fault) {
     return fault.kind == kind && fault.step.empty() && fault.after_bytes.has_value() &&
            *fault.after_bytes >= sent && *fault.after_bytes < sent + length;
+  });
+}
+
+std::optional<Fault> FaultPlan::TakeAtReceived(FaultKind kind, std::uint64_t received,
+                                               std::uint64_t length) {
+  return TakeIf([&](const Fault& fault) {
+    return fault.kind == kind && fault.after_received.has_value() &&
+           *fault.after_received >= received && *fault.after_received < received + length;
+  });
+}
+
+std::optional<Fault> FaultPlan::TakeForPath(FaultKind kind, std::string_view path) {
+  return TakeIf([&](const Fault& fault) {
+    return fault.kind == kind &&
+           (fault.value.empty() || fnmatch(fault.value.c_str(), std::string(path).c_str(), 0) == 0);
   });
 }
 

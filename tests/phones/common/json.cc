@@ -1,4 +1,4 @@
-#include "tests/phones/iphone/json.h"
+#include "tests/phones/common/json.h"
 
 #include <fmt/format.h>
 

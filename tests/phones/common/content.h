@@ -19,7 +19,7 @@
 #include <absl/status/statusor.h>
 
 #include "storage/base/mutex.h"
-#include "tests/phones/iphone/crypto.h"
+#include "tests/phones/common/digest.h"
 
 namespace mooring::testing {
 
@@ -28,6 +28,7 @@ enum class ContentKind : std::uint8_t {
   kMovie,     // Incompressible, with a QuickTime header.
   kDatabase,  // Compresses about threefold, with an SQLite header.
   kText,      // The same without a header.
+  kApk,       // Incompressible; the header tells the seed, which names an app of package_table.h.
   kKept,      // Not made: bytes that came in by a restore, kept in the library.
 };
 
@@ -46,6 +47,9 @@ struct ContentRef {
   }
 };
 
+// What follows the header of a kApk content: this, the seed in 16 hexadecimal digits, a line end.
+inline constexpr std::string_view kApkMark = "MOORING-APK ";
+
 // The contents of all phones of one process. Knows the digest of each content that
 // was read once, so that what comes in by a restore is mostly recognized and
 // need not be kept. Thread-safe.
@@ -62,6 +66,8 @@ class ContentLibrary {
   absl::Status Read(const ContentRef& ref, std::uint64_t offset, std::span<char> out);
   absl::StatusOr<Sha256Digest> Digest(const ContentRef& ref);
 
+  // Whether its digest was computed.
+  bool IsKnown(const ContentRef& ref);
   void Learn(const ContentRef& ref, const Sha256Digest& digest);
   std::optional<ContentRef> Find(const Sha256Digest& digest, std::uint64_t size_bytes);
   // Keeps the first `size_bytes` of the open file `source`.
@@ -80,6 +86,29 @@ class ContentLibrary {
   std::uint64_t kept_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<ContentRef, Sha256Digest> digests_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, ContentRef> by_digest_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Content on its way in: hashed while it comes, kept only if nothing here can make it.
+// Thread-compatible.
+class IncomingContent {
+ public:
+  explicit IncomingContent(ContentLibrary& library) : library_(library) {}
+  ~IncomingContent();
+  IncomingContent(const IncomingContent&) = delete;
+  IncomingContent& operator=(const IncomingContent&) = delete;
+
+  absl::Status Append(std::string_view bytes);
+  absl::StatusOr<ContentRef> Finish();
+  std::uint64_t size_bytes() const { return size_bytes_; }
+  // The first bytes, up to 4 KiB.
+  const std::string& head() const { return head_; }
+
+ private:
+  ContentLibrary& library_;
+  Sha256Stream hash_;
+  std::string head_;
+  std::uint64_t size_bytes_ = 0;
+  int file_ = -1;
 };
 
 // An unlinked file in `directory`, open for reading and writing.

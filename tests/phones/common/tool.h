@@ -1,4 +1,4 @@
-// Runs the genuine tools (idevicebackup2 and its family) for tests.
+// Runs genuine tools (idevicebackup2 and its family, adb, toybox) for tests.
 
 #pragma once
 

@@ -1,3 +1,5 @@
+#include "tests/phones/common/control_server.h"
+
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,7 +11,6 @@
 #include <fmt/format.h>
 
 #include "storage/base/status.h"
-#include "tests/phones/iphone/control.h"
 
 namespace mooring::testing {
 namespace {
@@ -30,15 +31,15 @@ bool SendAll(int socket, std::string_view bytes) {
 
 }  // namespace
 
-ControlServer::ControlServer(UnixListener listener, Control& control)
-    : listener_(std::move(listener)), control_(control) {
+ControlServer::ControlServer(UnixListener listener, CommandFunction execute)
+    : listener_(std::move(listener)), execute_(std::move(execute)) {
   acceptor_ = std::jthread([this](std::stop_token stop) { Accept(std::move(stop)); });
 }
 
 absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Start(const std::string& path,
-                                                                    Control& control) {
+                                                                    CommandFunction execute) {
   MOORING_ASSIGN_OR_RETURN(UnixListener listener, UnixListener::Make(path));
-  return std::unique_ptr<ControlServer>(new ControlServer(std::move(listener), control));
+  return std::unique_ptr<ControlServer>(new ControlServer(std::move(listener), std::move(execute)));
 }
 
 void ControlServer::Accept(std::stop_token stop) {
@@ -64,7 +65,7 @@ void ControlServer::Serve(int socket, std::stop_token stop) {
     input.append(buffer, static_cast<std::size_t>(got));
     for (std::size_t end = input.find('\n'); is_open && end != std::string::npos;
          end = input.find('\n')) {
-      is_open = SendAll(socket, control_.Execute(input.substr(0, end)) + "\n");
+      is_open = SendAll(socket, execute_(input.substr(0, end)) + "\n");
       input.erase(0, end + 1);
     }
   }

@@ -1,4 +1,4 @@
-#include "tests/phones/iphone/content.h"
+#include "tests/phones/common/content.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -70,6 +70,8 @@ std::string_view HeaderOf(ContentKind kind) {
           12};
     case ContentKind::kDatabase:
       return {"SQLite format 3\0", 16};
+    case ContentKind::kApk:
+      return {"PK\x03\x04", 4};
     case ContentKind::kText:
     case ContentKind::kKept:
       break;
@@ -112,7 +114,7 @@ std::uint64_t Scramble(std::uint64_t value) {
 }
 
 absl::StatusOr<int> OpenUnlinkedFile(const std::string& directory) {
-  std::string path = directory + "/simulated-iphone-XXXXXX";
+  std::string path = directory + "/simulated-phone-XXXXXX";
   const int file = mkostemp(path.data(), O_CLOEXEC);
   if (file < 0) return absl::UnavailableError(fmt::format("cannot make a file in {}", directory));
   unlink(path.c_str());
@@ -132,7 +134,8 @@ void ContentLibrary::MakeBlock(const ContentRef& ref, std::uint64_t block,
       std::max<std::uint64_t>(1, (ref.size_bytes + kBlockBytes - 1) / kBlockBytes);
   const std::uint64_t seed =
       Scramble(ref.seed + block * kGolden) ^ Scramble(BlockVersion(ref, block, blocks));
-  if (ref.kind == ContentKind::kJpeg || ref.kind == ContentKind::kMovie) {
+  if (ref.kind == ContentKind::kJpeg || ref.kind == ContentKind::kMovie ||
+      ref.kind == ContentKind::kApk) {
     FillRandom(seed, out);
   } else {
     FillCompressible(seed, out);
@@ -142,6 +145,10 @@ void ContentLibrary::MakeBlock(const ContentRef& ref, std::uint64_t block,
   }
   const std::string_view header = HeaderOf(ref.kind);
   if (block == 0) std::memcpy(out.data(), header.data(), header.size());
+  if (block == 0 && ref.kind == ContentKind::kApk) {
+    const std::string name = fmt::format("{}{:016x}\n", kApkMark, ref.seed);
+    std::memcpy(out.data() + header.size(), name.data(), name.size());
+  }
 }
 
 absl::Status ContentLibrary::Read(const ContentRef& ref, std::uint64_t offset,
@@ -185,6 +192,11 @@ absl::StatusOr<Sha256Digest> ContentLibrary::Digest(const ContentRef& ref) {
   return digest;
 }
 
+bool ContentLibrary::IsKnown(const ContentRef& ref) {
+  MutexLock lock(mutex_);
+  return digests_.contains(ref);
+}
+
 void ContentLibrary::Learn(const ContentRef& ref, const Sha256Digest& digest) {
   MutexLock lock(mutex_);
   digests_.try_emplace(ref, digest);
@@ -223,6 +235,28 @@ absl::StatusOr<ContentRef> ContentLibrary::Keep(int source, std::uint64_t size_b
   }
   Learn(ref, digest);
   return ref;
+}
+
+IncomingContent::~IncomingContent() {
+  if (file_ >= 0) close(file_);
+}
+
+absl::Status IncomingContent::Append(std::string_view bytes) {
+  if (file_ < 0) {
+    MOORING_ASSIGN_OR_RETURN(file_, OpenUnlinkedFile(library_.directory()));
+  }
+  MOORING_RETURN_IF_ERROR(WriteFileAt(file_, size_bytes_, bytes));
+  hash_.Update(bytes);
+  if (head_.size() < kBlockBytes) head_ += bytes.substr(0, kBlockBytes - head_.size());
+  size_bytes_ += bytes.size();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ContentRef> IncomingContent::Finish() {
+  const Sha256Digest digest = hash_.Finish();
+  if (const auto known = library_.Find(digest, size_bytes_)) return *known;
+  if (size_bytes_ == 0) return ContentRef{};
+  return library_.Keep(file_, size_bytes_, digest);
 }
 
 }  // namespace mooring::testing

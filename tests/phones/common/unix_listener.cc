@@ -1,4 +1,4 @@
-#include "tests/phones/iphone/unix_listener.h"
+#include "tests/phones/common/unix_listener.h"
 
 #include <poll.h>
 #include <sys/socket.h>

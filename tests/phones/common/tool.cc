@@ -1,4 +1,4 @@
-#include "tests/phones/iphone/tool.h"
+#include "tests/phones/common/tool.h"
 
 #include <fcntl.h>
 #include <poll.h>
