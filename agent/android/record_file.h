@@ -12,10 +12,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <absl/functional/function_ref.h>
@@ -33,12 +35,12 @@ std::string ToValidUtf8(std::string_view text);
 // `text` as a JSON string, quotes included.
 std::string JsonString(std::string_view text);
 
-// Writes a list to `out`, which outlives it. Thread-compatible.
+// Writes a list. Thread-compatible.
 class RecordWriter {
  public:
-  using Out = absl::FunctionRef<absl::Status(ByteView)>;
+  using Out = std::function<absl::Status(ByteView)>;
 
-  RecordWriter(std::string_view format, Out out) : format_(format), out_(out) {}
+  RecordWriter(std::string_view format, Out out) : format_(format), out_(std::move(out)) {}
 
   // `keys` and `values` are of one length.
   absl::Status Add(const std::vector<std::string>& keys,
