@@ -22,8 +22,8 @@ struct AdbAddress {
   bool is_local() const;
 };
 
-// From ADB_SERVER_SOCKET, else ANDROID_ADB_SERVER_ADDRESS and _PORT, else the
-// default. `variable` is std::getenv. kInvalidArgument names the variable.
+// From ADB_SERVER_SOCKET, else ANDROID_ADB_SERVER_PORT, else the default. `variable` is
+// std::getenv. kInvalidArgument names the variable.
 absl::StatusOr<AdbAddress> AdbAddressOf(absl::FunctionRef<const char*(const char*)> variable);
 
 }  // namespace mooring::agent

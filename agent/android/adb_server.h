@@ -16,12 +16,11 @@
 #include "agent/android/adb_address.h"
 #include "agent/android/adb_device.h"
 #include "agent/android/adb_list.h"
+#include "agent/android/adb_stream.h"
 #include "storage/base/clock.h"
 #include "storage/base/op_context.h"
 
 namespace mooring::agent {
-
-class AdbSocket;
 
 // How long to wait for whom.
 struct AdbPatience {
@@ -68,13 +67,14 @@ class AdbServer {
   // plugged in again it has another. The server outlives it.
   absl::StatusOr<std::unique_ptr<AdbDevice>> Open(const OpContext& ctx, std::uint64_t transport_id);
   // A connection to `service` of that phone.
-  absl::StatusOr<std::unique_ptr<AdbSocket>> OpenService(const OpContext& ctx,
+  absl::StatusOr<std::unique_ptr<AdbStream>> OpenService(const OpContext& ctx,
                                                          std::uint64_t transport_id,
-                                                         std::string_view service);
+                                                         std::string_view service,
+                                                         QuietListener listener = nullptr);
 
  private:
-  absl::StatusOr<std::unique_ptr<AdbSocket>> Connect(const OpContext& ctx,
-                                                     absl::Duration silence_max);
+  absl::StatusOr<std::unique_ptr<AdbSocket>> Connect(const OpContext& ctx, absl::Duration silence,
+                                                     QuietListener listener);
   // One question to the server, answered with a text.
   absl::StatusOr<std::string> Ask(const OpContext& ctx, std::string_view request);
 

@@ -7,33 +7,40 @@
 #include <string>
 
 #include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include "agent/android/adb_device.h"
-#include "agent/android/adb_list.h"
 #include "agent/android/adb_server.h"
+#include "agent/android/phone_state.h"
+#include "agent/android/usb_bus.h"
 #include "agent/device/device.h"
+#include "storage/base/clock.h"
 #include "storage/base/op_context.h"
 
 namespace mooring::agent {
 
 // A phone as it is attached now.
 struct AndroidPhone {
-  AdbListed listed;
-  // Null unless its state is kDevice.
+  PhoneState state = PhoneState::kOffline;
+  // Null unless usable.
   std::unique_ptr<AdbDevice> device;
 };
 
 // The attached phone whose identity (phone_identity.h) is `serial`. Waits for
 // nobody. kUnavailable (CAUSE_UNPLUGGED): no such phone. `server` outlives it.
-absl::StatusOr<AndroidPhone> FindAndroid(const OpContext& ctx, AdbServer& server,
+absl::StatusOr<AndroidPhone> FindAndroid(const OpContext& ctx, AdbServer& server, UsbBus& usb,
                                          const std::string& serial);
 
-// What to tell of a phone that adb lists but cannot use: facts, what it waits
-// for, and what its owner does about it.
-ProbeResult ProbeUnusable(const std::string& serial, AdbState state);
+// Waits until the phone is usable, at most `patience` for its owner, and tells
+// `progress` what it waits for. Fails as UnusableFailure.
+absl::StatusOr<std::unique_ptr<AdbDevice>> AwaitAndroid(const OpContext& ctx, Clock& clock,
+                                                        AdbServer& server, UsbBus& usb,
+                                                        const std::string& serial,
+                                                        absl::Duration patience,
+                                                        ProgressSink& progress);
 
-// The failure of a session that needs a phone in state kDevice.
-absl::Status UnusableFailure(AdbState state);
+// What to tell of a phone that is here but cannot be used.
+ProbeResult ProbeUnusable(const std::string& serial, PhoneState state);
 
 // The facts of a usable phone with its capabilities. Reads properties, states
 // and, of each content provider, whether it answers; no content. waiting_for is
