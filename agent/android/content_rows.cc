@@ -84,7 +84,7 @@ absl::Status ProviderFailure(std::string_view output, std::string_view errors) {
     return absl::PermissionDeniedError("the phone does not let the computer read it");
   }
   if (Contains(text, "no such column") || Contains(text, "Invalid column")) {
-    return absl::OutOfRangeError("the phone's provider lacks a column");
+    return absl::FailedPreconditionError("the phone's provider lacks a column");
   }
   if (Contains(text, "Could not find provider") || Contains(text, "Unknown UR") ||
       Contains(text, "Unsupported") || Contains(text, "not found") ||
@@ -93,7 +93,7 @@ absl::Status ProviderFailure(std::string_view output, std::string_view errors) {
   }
   if (at_start || Contains(errors, "Error while accessing provider") ||
       Contains(errors, "Exception")) {
-    return absl::UnavailableError("the phone's provider failed");
+    return absl::UnknownError("the phone's provider failed");
   }
   return absl::OkStatus();
 }
@@ -143,8 +143,7 @@ absl::StatusOr<std::vector<ContentValues>> ParseRows(std::string_view output,
 }
 
 absl::StatusOr<std::optional<std::string>> ParseOneValue(std::string_view output,
-                                                         std::string_view column,
-                                                         std::int64_t id) {
+                                                         std::string_view column, std::int64_t id) {
   if (IsNothing(output)) return absl::NotFoundError("the row is gone");
   const std::string start = fmt::format("Row: 0 _id={}, {}=", id, column);
   if (!StartsWith(output, start)) return absl::DataLossError("a row that was not asked for");

@@ -23,8 +23,8 @@
 namespace mooring::agent {
 
 // What `content` says of a failure, on either stream and with any exit status:
-// kPermissionDenied, kUnimplemented (no such provider or column), kUnavailable,
-// or OK if it says nothing of one.
+// kPermissionDenied, kUnimplemented (no such provider), kFailedPrecondition (no
+// such column), kUnknown, or OK if it says nothing of one.
 absl::Status ProviderFailure(std::string_view output, std::string_view errors);
 
 // The ids of a query of `_id` alone, in the order printed. kDataLoss: something
@@ -45,7 +45,6 @@ absl::StatusOr<std::vector<ContentValues>> ParseRows(std::string_view output,
 // The value of the query of `_id` and `column` for the one row `id`: all that
 // was printed. kNotFound: the row is gone.
 absl::StatusOr<std::optional<std::string>> ParseOneValue(std::string_view output,
-                                                         std::string_view column,
-                                                         std::int64_t id);
+                                                         std::string_view column, std::int64_t id);
 
 }  // namespace mooring::agent

@@ -118,9 +118,8 @@ class FileFetch::Batch final : public TarSink {
   std::vector<const WantedFile*> Left() const {
     std::vector<const WantedFile*> files;
     for (const auto& [path, file] : left_) files.push_back(file);
-    std::sort(files.begin(), files.end(), [](const WantedFile* a, const WantedFile* b) {
-      return a->path < b->path;
-    });
+    std::sort(files.begin(), files.end(),
+              [](const WantedFile* a, const WantedFile* b) { return a->path < b->path; });
     return files;
   }
   bool done() const { return left_.empty(); }
@@ -304,7 +303,7 @@ absl::Status FileFetch::Take(const OpContext& ctx, const WantedFile& file, Alone
     facts.modified_unix_ns = alone.stat->modified_unix_s == WholeSeconds(file.modified_unix_ns)
                                  ? file.modified_unix_ns
                                  : alone.stat->modified_unix_s * kSecondNs;
-    alone.taker.emplace(parts_.builder, SnapshotPath(file));
+    alone.taker.emplace(parts_.builder, SnapshotPath(file), tree_.domain);
     const absl::Status begun = alone.taker->Begin(ctx, facts);
     if (absl::IsInvalidArgument(begun)) {
       alone.taker.reset();
@@ -338,8 +337,8 @@ absl::Status FileFetch::Receive(const OpContext& ctx, const WantedFile& file, Al
 }
 
 absl::Status FileFetch::ReceiveRest(const OpContext& ctx, const WantedFile& file, Alone& alone) {
-  const std::string command = fmt::format("tail -c +{} -- {}", alone.taker->bytes() + 1,
-                                          QuoteForShell(PhonePath(file)));
+  const std::string command =
+      fmt::format("tail -c +{} -- {}", alone.taker->bytes() + 1, QuoteForShell(PhonePath(file)));
   MOORING_ASSIGN_OR_RETURN(const std::unique_ptr<AdbShell> shell,
                            parts_.line.device().Shell(ctx, command));
   std::array<std::byte, kPieceBytes> piece;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -34,6 +35,8 @@ struct WantedFile {
 struct PhoneTree {
   std::string phone_root;     // For example /sdcard.
   std::string snapshot_root;  // For example storage/internal.
+  // App packages go alone: they are few, large and the organization's.
+  Domain domain = Domain::kPerson;
 };
 
 // What a session may still read, and how much there is to read.
@@ -58,7 +61,8 @@ class FileFetch {
     FetchBudget& budget;
   };
 
-  FileFetch(const Parts& parts, PhoneTree tree) : parts_(parts), tree_(std::move(tree)) {}
+  FileFetch(const Parts& parts, PhoneTree tree)
+      : parts_(parts), tree_(std::move(tree)), tar_works_(tree_.domain == Domain::kPerson) {}
 
   // Reads every one of `files`. What the phone refuses is a gap; an error is
   // the session's end.
@@ -91,7 +95,7 @@ class FileFetch {
 
   const Parts parts_;
   const PhoneTree tree_;
-  bool tar_works_ = true;
+  bool tar_works_;
   int stalls_ = 0;
   std::uint64_t files_read_ = 0;
 };

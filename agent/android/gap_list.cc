@@ -39,10 +39,10 @@ void GapList::Remove(std::string_view path) {
 
 absl::Status GapList::Store(const OpContext& ctx, SnapshotBuilder& builder) const {
   if (named_.empty()) return builder.Remove(kGapsPath);
-  MOORING_ASSIGN_OR_RETURN(const std::unique_ptr<FileWriter> writer,
-                           builder.Put(ctx, kGapsPath, FileFacts{.modified_unix_ns = 0,
-                                                                 .mode = 0600,
-                                                                 .will_be_read = false}));
+  MOORING_ASSIGN_OR_RETURN(
+      const std::unique_ptr<FileWriter> writer,
+      builder.Put(ctx, kGapsPath,
+                  FileFacts{.modified_unix_ns = 0, .mode = 0600, .will_be_read = false}));
   RecordWriter list("mooring.gaps/1", [&](ByteView bytes) { return writer->Write(bytes); });
   for (const auto& [path, reason] : named_) {
     std::optional<std::string> exact;
@@ -63,8 +63,7 @@ void GapList::Describe(v1::Capture& capture) const {
     gap.set_reason(reason);
     gap.set_count(count);
   }
-  capture.set_result(empty() ? v1::CAPTURE_RESULT_COMPLETE
-                             : v1::CAPTURE_RESULT_COMPLETE_WITH_GAPS);
+  capture.set_result(empty() ? v1::CAPTURE_RESULT_COMPLETE : v1::CAPTURE_RESULT_COMPLETE_WITH_GAPS);
 }
 
 }  // namespace mooring::agent

@@ -70,10 +70,9 @@ absl::Status HashBatch(const OpContext& ctx, AdbDevice& device, std::string_view
 // A name with a newline cannot be told from two lines: through stdin it has none.
 absl::Status HashOne(const OpContext& ctx, AdbDevice& device, std::string_view directory,
                      const std::string& path, std::size_t index, Visit visit) {
-  const std::string command = fmt::format("cd {} && sha256sum < {}", QuoteForShell(directory),
-                                          QuoteForShell("./" + path));
-  MOORING_ASSIGN_OR_RETURN(const ShellResult result,
-                           RunShell(ctx, device, command, kLineBytesMax));
+  const std::string command =
+      fmt::format("cd {} && sha256sum < {}", QuoteForShell(directory), QuoteForShell("./" + path));
+  MOORING_ASSIGN_OR_RETURN(const ShellResult result, RunShell(ctx, device, command, kLineBytesMax));
   const std::string_view output = result.output;
   const std::optional<HashedFile> hashed = ParseHashLine(output.substr(0, output.find('\n')));
   if (result.exit.status == 0 && hashed && hashed->path == "-") visit(index, hashed->sha256);

@@ -47,12 +47,10 @@ absl::Status PhoneLine::AwaitUsable(const OpContext& ctx, absl::Duration patienc
     v1::WaitingFor waiting_for = v1::WAITING_FOR_PHONE;
     std::string sentence = what;
     if (found.ok()) {
-      failure = UnusableFailure(found->listed.state);
-      const ProbeResult unusable = ProbeUnusable(found->listed.serial, found->listed.state);
-      if (unusable.waiting_for != v1::WAITING_FOR_UNSPECIFIED) {
-        waiting_for = unusable.waiting_for;
-        sentence = unusable.message;
-      }
+      failure = UnusableFailure(found->state);
+      const StateWords words = WordsOf(found->state);
+      if (words.waiting_for != v1::WAITING_FOR_UNSPECIFIED) waiting_for = words.waiting_for;
+      sentence = words.message;
     } else if (!IsPhoneLost(failure)) {
       return failure;
     }
@@ -79,9 +77,9 @@ absl::Status PhoneLine::Run(const OpContext& ctx, absl::FunctionRef<absl::Status
   for (;;) {
     const absl::Status status = work();
     if (!IsPhoneLost(status) || returns_ >= kReturnsMax) return status;
-    const absl::Status back = AwaitUsable(
-        ctx, patience_.unplugged,
-        "The phone was unplugged: plug it in again and it goes on where it was");
+    const absl::Status back =
+        AwaitUsable(ctx, patience_.unplugged,
+                    "The phone was unplugged: plug it in again and it goes on where it was");
     if (absl::IsUnavailable(back)) {
       return Failure(absl::StatusCode::kUnavailable, v1::CAUSE_UNPLUGGED,
                      "the phone was unplugged and did not come back",

@@ -41,7 +41,8 @@ bool StorageCapture::IsWanted(std::string_view path, bool is_card) const {
 }
 
 absl::StatusOr<std::vector<PhoneTree>> StorageCapture::Trees(const OpContext& ctx) {
-  std::vector<PhoneTree> trees = {{kInternalPhoneRoot, std::string(kInternalRoot)}};
+  std::vector<PhoneTree> trees = {
+      {kInternalPhoneRoot, std::string(kInternalRoot), Domain::kPerson}};
   if (!parts_.Wants(v1::CATEGORY_SD_CARD)) {
     for (const storage::ListedEntry& entry : parts_.builder.List("storage")) {
       const std::string path = "storage/" + entry.name;
@@ -57,7 +58,7 @@ absl::StatusOr<std::vector<PhoneTree>> StorageCapture::Trees(const OpContext& ct
     return sync->List(ctx, kVolumesRoot, [&](std::string_view name, const AdbStat&) {
       if (IsCardName(name) && trees.size() <= kCardsMax) {
         trees.push_back({fmt::format("{}/{}", kVolumesRoot, name),
-                         fmt::format("{}{}", kCardPrefix, name)});
+                         fmt::format("{}{}", kCardPrefix, name), Domain::kPerson});
       }
       return absl::OkStatus();
     });
@@ -83,7 +84,7 @@ absl::Status StorageCapture::Run(const OpContext& ctx) {
     }
     MOORING_RETURN_IF_ERROR(captured);
   }
-  return parts_.index.Store(ctx, files_);
+  return absl::OkStatus();
 }
 
 absl::Status StorageCapture::List(const OpContext& ctx, StorageSurvey& survey) {

@@ -66,8 +66,7 @@ StorageIndex::Shard& StorageIndex::Load(const OpContext& ctx, std::size_t shard)
   }
   Bytes bytes((*reader)->size_bytes());
   const auto read = (*reader)->ReadAt(0, bytes);
-  if (!read.ok() || *read != bytes.size() ||
-      AsText(bytes).substr(0, kMagic.size()) != kMagic ||
+  if (!read.ok() || *read != bytes.size() || AsText(bytes).substr(0, kMagic.size()) != kMagic ||
       (bytes.size() - kMagic.size()) % kRecordBytes != 0) {
     return *slot.marks;
   }
@@ -120,7 +119,7 @@ absl::Status StorageIndex::Reshard(const OpContext& ctx, std::size_t count) {
 
 absl::Status StorageIndex::Store(const OpContext& ctx, std::uint64_t files) {
   // Grows at once and shrinks late, so that a phone at a limit does not flutter.
-  const std::size_t wanted = ShardsFor(files);
+  const std::size_t wanted = files == 0 ? shards_.size() : ShardsFor(files);
   if (wanted > shards_.size() || wanted * 4 < shards_.size()) {
     MOORING_RETURN_IF_ERROR(Reshard(ctx, wanted));
   }

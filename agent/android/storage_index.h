@@ -52,7 +52,7 @@ class StorageIndex {
   static bool IsInPart(std::string_view path, std::uint32_t part, std::uint32_t parts);
 
   // Writes the shards that changed; all of them where the number of files asks
-  // for another number of shards.
+  // for another number of shards; 0: it is not known.
   absl::Status Store(const OpContext& ctx, std::uint64_t files);
   // Paths of all shards, for BackupOutcome::base_paths.
   std::vector<std::string> Paths() const;

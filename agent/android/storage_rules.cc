@@ -58,8 +58,8 @@ bool IsAtOrBelow(std::string_view path, std::string_view root) {
 bool HasComponent(std::string_view path, const SkipRule& rule) {
   while (!path.empty()) {
     const std::string_view name = path.substr(0, path.find('/'));
-    if (name == rule.text || (rule.match == Match::kComponentPrefix &&
-                              name.substr(0, rule.text.size()) == rule.text)) {
+    if (name == rule.text ||
+        (rule.match == Match::kComponentPrefix && name.substr(0, rule.text.size()) == rule.text)) {
       return true;
     }
     path.remove_prefix(std::min(path.size(), name.size() + 1));

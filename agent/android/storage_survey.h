@@ -1,5 +1,5 @@
 // StorageSurvey: what a tree of the phone holds, held against what the snapshot
-// has of it. One pass of find where the phone's find can print, else a walk.
+// has of it.
 //
 // A file is as it was if path, size and time of modification are; times are
 // compared in nanoseconds where both sides have them, else in seconds.
@@ -37,7 +37,7 @@ class StorageSurvey {
   StorageSurvey(SnapshotBuilder& builder, GapList& gaps, PhoneTree tree, Options options)
       : builder_(builder), gaps_(gaps), tree_(std::move(tree)), options_(std::move(options)) {}
 
-  // Lists the tree from its start. `sync` is used where find is not.
+  // Lists the tree from its start.
   // kNotFound: the phone has no such tree (yet).
   absl::Status Run(const OpContext& ctx, AdbDevice& device, AdbSync& sync);
 
@@ -56,12 +56,8 @@ class StorageSurvey {
 
  private:
   void Clear();
-  absl::Status Find(const OpContext& ctx, AdbDevice& device);
-  absl::Status Walk(const OpContext& ctx, AdbSync& sync);
   absl::Status Take(const FoundFile& found);
   bool IsUnchanged(std::string_view snapshot_path, const FoundFile& found) const;
-  // What find complained of; false if it cannot be told what it did not list.
-  bool TakeErrors(std::string_view errors);
 
   SnapshotBuilder& builder_;
   GapList& gaps_;
@@ -75,7 +71,6 @@ class StorageSurvey {
   absl::flat_hash_set<std::uint64_t> seen_;
   std::uint64_t files_ = 0;
   std::uint64_t wanted_bytes_ = 0;
-  std::uint64_t records_ = 0;
   bool is_partial_ = false;
 };
 
