@@ -1,6 +1,7 @@
 #include "agent/android/adb_server.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <iterator>
 #include <optional>
@@ -37,18 +38,42 @@ absl::Status ServerGone(const absl::Status& status) {
   return absl::UnavailableError("the adb server went away");
 }
 
+// A wait that is called off in the middle of a list goes on there the next time.
 class ServerTracker final : public AdbTracker {
  public:
   explicit ServerTracker(std::unique_ptr<AdbSocket> stream) : stream_(std::move(stream)) {}
 
   absl::StatusOr<std::vector<AdbListed>> Next(const OpContext& ctx) override {
-    const absl::StatusOr<std::string> text = ReadAdbText(ctx, *stream_);
-    if (!text.ok()) return ServerGone(text.status());
-    return ParseAdbList(*text);
+    while (true) {
+      MOORING_ASSIGN_OR_RETURN(const std::optional<std::size_t> whole, WholeTextBytes());
+      if (whole) {
+        const std::string text = heard_.substr(kDigits, *whole - kDigits);
+        heard_.erase(0, *whole);
+        return ParseAdbList(text);
+      }
+      std::array<std::byte, 4096> piece{};
+      MOORING_ASSIGN_OR_RETURN(const std::size_t count, stream_->ReadSome(ctx, piece));
+      if (count == 0) return absl::UnavailableError("the adb server went away");
+      heard_ += AsText(ByteView(piece).subspan(0, count));
+    }
   }
 
  private:
+  static constexpr std::size_t kDigits = 4;
+
+  // Of the first text that was heard, its digits included; nullopt while it is not whole.
+  absl::StatusOr<std::optional<std::size_t>> WholeTextBytes() const {
+    if (heard_.size() < kDigits) return std::optional<std::size_t>();
+    std::size_t length = 0;
+    const char* const end = heard_.data() + kDigits;
+    const auto [stop, error] = std::from_chars(heard_.data(), end, length, 16);
+    if (error != std::errc() || stop != end) return AdbProtocolError("a length that is none");
+    if (heard_.size() < kDigits + length) return std::optional<std::size_t>();
+    return std::optional<std::size_t>(kDigits + length);
+  }
+
   std::unique_ptr<AdbSocket> stream_;
+  std::string heard_;
 };
 
 class ServerDevice final : public AdbDevice {

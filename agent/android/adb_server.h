@@ -34,7 +34,8 @@ class AdbTracker {
  public:
   virtual ~AdbTracker() = default;
   // The next list; the first comes at once, and the same list may come again.
-  // Waits without bound but the context's. kUnavailable: the server went away.
+  // Waits without bound but the context's; after kDeadlineExceeded it may be
+  // asked again. kUnavailable: the server went away.
   virtual absl::StatusOr<std::vector<AdbListed>> Next(const OpContext& ctx) = 0;
 };
 

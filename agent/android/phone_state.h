@@ -22,6 +22,8 @@ enum class PhoneState {
   // On USB, but adb does not list it: USB debugging is off, or the company's
   // device management forbids it; the phone does not tell which.
   kDebuggingOff,
+  // It offers adb, and this computer has no adb.
+  kNoAdb,
 };
 
 PhoneState PhoneStateOf(AdbState state);

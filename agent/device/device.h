@@ -110,6 +110,9 @@ class DeviceMonitor {
   struct Attached {
     v1::Platform platform = v1::PLATFORM_UNSPECIFIED;
     std::string serial;
+    // Where it is rather than which phone it is: it does not let itself be
+    // asked yet. Shown at the desk, not told to the server.
+    bool provisional = false;
   };
   class Listener {
    public:

@@ -62,6 +62,24 @@ TEST_F(NounsTest, JsonHasIdsInHexadecimal) {
   EXPECT_EQ(Run({"device", "get", kSerial, "-o", "json"}).out.substr(0, 10), "{\n  \"id\": ");
 }
 
+TEST_F(NounsTest, ADeviceSaysWhatOfItCannotBeReachedAndWhatToDo) {
+  v1::DeviceFacts& facts = *state().devices.mutable_devices(0)->mutable_facts();
+  facts.set_sdk(34);
+  facts.set_battery_percent(77);
+  v1::Capability& refused = *facts.add_capabilities();
+  refused.set_name("call-log");
+  refused.set_state(v1::CAPABILITY_STATE_REFUSED);
+  refused.set_reason("this phone does not let its shell read it");
+  refused.set_next_step("nothing; it is not part of the backup");
+  const CliResult result = Run({"device", "get", kSerial});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.out.find("call-log"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("refused"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("this phone does not let its shell read it"), std::string::npos);
+  EXPECT_NE(result.out.find("nothing; it is not part of the backup"), std::string::npos);
+  EXPECT_NE(result.out.find("77 %"), std::string::npos);
+}
+
 TEST_F(NounsTest, DevicesAreNamedBySerialOrId) {
   EXPECT_EQ(Run({"device", "get", kSerial}).code, 0);
   EXPECT_EQ(Run({"device", "get", kDeviceHex}).code, 0);
