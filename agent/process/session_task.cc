@@ -99,6 +99,12 @@ absl::Status SessionTask::Backup(const OpContext& ctx, const session::v1::Start&
   wanted.quota_bytes = grant.quota_bytes();
   wanted.phone_encryption = grant.phone_encryption();
   wanted.backup_password = Secret(start.backup_password());
+  if (grant.has_categories()) {
+    std::vector<v1::Category>& categories = wanted.categories.emplace();
+    for (const int category : grant.categories().captured()) {
+      categories.push_back(static_cast<v1::Category>(category));
+    }
+  }
   MOORING_ASSIGN_OR_RETURN(BackupOutcome outcome, engine_.Backup(ctx, wanted, *builder, progress_));
 
   progress_.Report(v1::PHASE_COMMITTING, v1::WAITING_FOR_SERVER,
