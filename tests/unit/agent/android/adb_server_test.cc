@@ -10,7 +10,6 @@
 #include "agent/android/probe.h"
 #include "agent/device/cause.h"
 #include "tests/support/fake_usb_bus.h"
-#include "tests/support/recording_progress.h"
 #include "tests/support/scripted_adb_server.h"
 
 namespace mooring::agent {
@@ -147,17 +146,14 @@ TEST_F(AdbServerTest, PhonesWithASharedSerialAreToldApart) {
   EXPECT_TRUE(absl::IsFailedPrecondition(IdentifyPhone({}, **server_.Open({}, 3)).status()));
 }
 
-TEST_F(AdbServerTest, WaitsForTheOwnerAndSaysSo) {
+TEST_F(AdbServerTest, WithoutAServerAPhoneIsUnpluggedNotMooringUnreachable) {
+  AdbAddress nobody = scripted_.address();
+  nobody.port = 1;
+  AdbServer server(clock_, nobody);
   FakeUsbBus usb;
-  testing::RecordingProgress progress;
-  scripted_.SetList("PHONE-ONE unauthorized transport_id:1\n");
-  const auto refused =
-      AwaitAndroid({}, clock_, server_, usb, "PHONE-ONE", absl::ZeroDuration(), progress);
-  EXPECT_EQ(CauseOf(refused.status()), v1::CAUSE_TRUST_PENDING);
-  scripted_.AnswerShell(1, "getprop ro.serialno", "PHONE-ONE\n");
-  const std::jthread owner([this] { scripted_.SetList("PHONE-ONE device transport_id:1\n"); });
-  EXPECT_TRUE(
-      AwaitAndroid({}, clock_, server_, usb, "PHONE-ONE", absl::Seconds(30), progress).ok());
+  EXPECT_EQ(CauseOf(FindAndroid({}, server, usb, "PHONE-ONE").status()), v1::CAUSE_UNPLUGGED);
+  usb.Set({testing::UsbPhoneAt("1-1", "PHONE-ONE", true)});
+  EXPECT_EQ(FindAndroid({}, server, usb, "PHONE-ONE")->state, PhoneState::kNoAdb);
 }
 
 }  // namespace
