@@ -6,11 +6,7 @@
 
 #include <cstdlib>
 
-#include <absl/strings/match.h>
-#include <fmt/format.h>
-
 #include "storage/base/check.h"
-#include "storage/base/status.h"
 #include "tests/phones/android/adb_server.h"
 
 namespace mooring::testing {
@@ -51,16 +47,6 @@ absl::Status GenuineAdb::Start() {
 
 void GenuineAdb::Kill() {
   android::AskAdbServer(port_, "host:kill").status().IgnoreError();
-}
-
-absl::Status GenuineAdb::Connect(const std::string& address) {
-  MOORING_ASSIGN_OR_RETURN(const std::string said,
-                           android::AskAdbServer(port_, fmt::format("host:connect:{}", address)));
-  // adb says OKAY whatever comes of it.
-  if (absl::StrContains(said, "connected to") || absl::StrContains(said, "authenticate")) {
-    return absl::OkStatus();
-  }
-  return absl::UnavailableError(ToAbsl(said));
 }
 
 }  // namespace mooring::testing

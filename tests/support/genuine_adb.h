@@ -29,8 +29,6 @@ class GenuineAdb {
   absl::Status Start();
   // Ends it, as another version's client would.
   void Kill();
-  // What `adb connect` does with "127.0.0.1:21077".
-  absl::Status Connect(const std::string& address);
 
  private:
   TempDir home_;
