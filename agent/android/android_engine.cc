@@ -182,8 +182,7 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeAndroidEngine(std::string serial,
                                                           const AndroidDependencies& dependencies) {
   AdbServer& server = dependencies.server;
   UsbBus& usb = dependencies.usb;
-  FindPhone find = [serial, &server, &usb](const OpContext& ctx) -> absl::StatusOr<AndroidPhone> {
-    MOORING_RETURN_IF_ERROR(server.EnsureRunning(ctx).status());
+  FindPhone find = [serial, &server, &usb](const OpContext& ctx) {
     return FindAndroid(ctx, server, usb, serial);
   };
   return MakeAndroidEngine(std::move(serial), dependencies.clock, std::move(find),

@@ -50,7 +50,7 @@ absl::Status PhoneLine::AwaitUsable(const OpContext& ctx, absl::Duration patienc
       failure = UnusableFailure(found->state);
       const StateWords words = WordsOf(found->state);
       if (words.waiting_for != v1::WAITING_FOR_UNSPECIFIED) waiting_for = words.waiting_for;
-      sentence = words.message;
+      sentence = words.message + ": " + words.next_step;
     } else if (!IsPhoneLost(failure)) {
       return failure;
     }

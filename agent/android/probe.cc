@@ -18,7 +18,6 @@ namespace {
 constexpr std::size_t kPropertiesBytesMax = std::size_t{1} << 20;
 constexpr std::size_t kAnswerBytesMax = std::size_t{64} << 10;
 constexpr std::size_t kFactBytesMax = 128;
-constexpr absl::Duration kLookEvery = absl::Milliseconds(500);
 
 absl::StatusOr<std::string> Ask(const OpContext& ctx, AdbDevice& device, std::string_view command,
                                 std::size_t bytes_max = kAnswerBytesMax) {
@@ -91,6 +90,13 @@ absl::Status NotHere() {
                  "Check the cable and plug the phone in again");
 }
 
+// Not to be taken for Mooring's server, which an unexplained kUnavailable is.
+absl::Status NoServer(const absl::Status& status) {
+  if (DetailOf(status) || !absl::IsUnavailable(status)) return status;
+  return Failure(absl::StatusCode::kUnavailable, v1::CAUSE_UNPLUGGED, std::string(status.message()),
+                 "Plug the phone in again; mooring-agent doctor tells whether adb works here");
+}
+
 absl::Status TwoPhones() {
   return Failure(absl::StatusCode::kFailedPrecondition, v1::CAUSE_PHONE_ERROR,
                  "two attached phones have the same serial number",
@@ -124,30 +130,8 @@ absl::StatusOr<AndroidPhone> FindAndroid(const OpContext& ctx, AdbServer& server
     // A server that runs has yet to see it.
     return AndroidPhone{listed.ok() ? PhoneState::kOffline : PhoneState::kNoAdb, nullptr};
   }
-  if (!listed.ok()) return listed.status();
+  if (!listed.ok()) return NoServer(listed.status());
   return NotHere();
-}
-
-absl::StatusOr<std::unique_ptr<AdbDevice>> AwaitAndroid(const OpContext& ctx, Clock& clock,
-                                                        AdbServer& server, UsbBus& usb,
-                                                        const std::string& serial,
-                                                        absl::Duration patience,
-                                                        ProgressSink& progress) {
-  const absl::Duration until = clock.Monotonic() + patience;
-  PhoneState told = PhoneState::kUsable;
-  while (true) {
-    absl::StatusOr<AndroidPhone> phone = FindAndroid(ctx, server, usb, serial);
-    if (!phone.ok()) return std::move(phone).status();
-    if (phone->state == PhoneState::kUsable) return std::move(phone->device);
-    if (phone->state != told) {
-      told = phone->state;
-      const StateWords words = WordsOf(told);
-      progress.Report(v1::PHASE_CONNECTING, words.waiting_for,
-                      fmt::format("{}: {}", words.message, words.next_step));
-    }
-    if (clock.Monotonic() >= until) return UnusableFailure(told);
-    if (!clock.Sleep(kLookEvery, ctx.stop)) return CheckNotStopped(ctx);
-  }
 }
 
 ProbeResult ProbeUnusable(const std::string& serial, PhoneState state) {

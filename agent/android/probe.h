@@ -7,14 +7,12 @@
 #include <string>
 
 #include <absl/status/statusor.h>
-#include <absl/time/time.h>
 
 #include "agent/android/adb_device.h"
 #include "agent/android/adb_server.h"
 #include "agent/android/phone_state.h"
 #include "agent/android/usb_bus.h"
 #include "agent/device/device.h"
-#include "storage/base/clock.h"
 #include "storage/base/op_context.h"
 
 namespace mooring::agent {
@@ -30,14 +28,6 @@ struct AndroidPhone {
 // nobody. kUnavailable (CAUSE_UNPLUGGED): no such phone. `server` outlives it.
 absl::StatusOr<AndroidPhone> FindAndroid(const OpContext& ctx, AdbServer& server, UsbBus& usb,
                                          const std::string& serial);
-
-// Waits until the phone is usable, at most `patience` for its owner, and tells
-// `progress` what it waits for. Fails as UnusableFailure.
-absl::StatusOr<std::unique_ptr<AdbDevice>> AwaitAndroid(const OpContext& ctx, Clock& clock,
-                                                        AdbServer& server, UsbBus& usb,
-                                                        const std::string& serial,
-                                                        absl::Duration patience,
-                                                        ProgressSink& progress);
 
 // What to tell of a phone that is here but cannot be used.
 ProbeResult ProbeUnusable(const std::string& serial, PhoneState state);

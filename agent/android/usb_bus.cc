@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -70,9 +71,7 @@ std::vector<UsbPhone> SysfsUsbBus::Phones() {
     }
     if (!is_phone) continue;
     phone.path = entry.name;
-    phone.vendor_id = *vendor;
     phone.serial = Line(entry.name + "/serial");
-    phone.maker = Line(entry.name + "/manufacturer");
     phone.product = Line(entry.name + "/product");
     phones.push_back(std::move(phone));
   }

@@ -3,7 +3,6 @@
 
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,9 +13,7 @@ namespace mooring::agent {
 struct UsbPhone {
   std::string path;    // Where it is plugged in, as adb calls it, for example 1-2.
   std::string serial;  // The serial number of its descriptor; may be empty.
-  std::string maker;
   std::string product;
-  std::uint16_t vendor_id = 0;
   // It offers adb: USB debugging is on.
   bool offers_adb = false;
 };

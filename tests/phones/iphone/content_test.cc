@@ -1,6 +1,6 @@
 // What the contents, names and records of a simulated phone promise.
 
-#include "tests/phones/iphone/content.h"
+#include "tests/phones/common/content.h"
 
 #include <map>
 #include <string>

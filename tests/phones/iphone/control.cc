@@ -1,54 +1,17 @@
 #include "tests/phones/iphone/control.h"
 
-#include <charconv>
 #include <map>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "storage/base/status.h"
+#include "tests/phones/common/json.h"
+#include "tests/phones/common/words.h"
 #include "tests/phones/iphone/hostile.h"
-#include "tests/phones/iphone/json.h"
 
 namespace mooring::testing {
 namespace {
-
-std::vector<std::string> Split(std::string_view line) {
-  std::vector<std::string> words;
-  std::string word;
-  for (const char c : line) {
-    if (c != ' ' && c != '\n' && c != '\r') {
-      word += c;
-    } else if (!word.empty()) {
-      words.push_back(std::exchange(word, {}));
-    }
-  }
-  if (!word.empty()) words.push_back(std::move(word));
-  return words;
-}
-
-std::string Join(const std::vector<std::string>& words, std::size_t from) {
-  std::string text;
-  for (std::size_t i = from; i < words.size(); ++i) text += (i == from ? "" : " ") + words[i];
-  return text;
-}
-
-// KEY=VALUE words from `from` on, numbers alone.
-absl::StatusOr<std::map<std::string, std::uint64_t>> ParseNumbers(
-    const std::vector<std::string>& words, std::size_t from) {
-  std::map<std::string, std::uint64_t> numbers;
-  for (std::size_t i = from; i < words.size(); ++i) {
-    const std::size_t equals = words[i].find('=');
-    std::uint64_t value = 0;
-    const char* begin = words[i].data() + std::min(equals, words[i].size() - 1) + 1;
-    const char* end = words[i].data() + words[i].size();
-    if (equals == std::string::npos || std::from_chars(begin, end, value).ptr != end) {
-      return absl::InvalidArgumentError(fmt::format("{} is not KEY=NUMBER", words[i]));
-    }
-    numbers[words[i].substr(0, equals)] = value;
-  }
-  return numbers;
-}
 
 std::string DescribeOperation(const std::optional<OperationRecord>& record) {
   if (!record) return "null";
@@ -63,10 +26,7 @@ std::string DescribeOperation(const std::optional<OperationRecord>& record) {
 }  // namespace
 
 std::string Control::Execute(std::string_view line) {
-  const absl::StatusOr<std::string> result = Run(Split(line));
-  if (result.ok()) return fmt::format("{{\"ok\":true{}}}", *result);
-  return fmt::format("{{\"ok\":false,\"error\":{}}}", JsonText({result.status().message().data(),
-                                                                result.status().message().size()}));
+  return CommandAnswer(Run(SplitWords(line)));
 }
 
 absl::StatusOr<std::string> Control::Run(const Words& words) {
@@ -99,7 +59,7 @@ absl::StatusOr<std::string> Control::Run(const Words& words) {
 absl::StatusOr<std::string> Control::RunOnPhone(Phone& phone, const Words& words) {
   const std::string& command = words[0];
   const std::string& udid = phone.identity().udid;
-  const std::string argument = Join(words, 2);
+  const std::string argument = JoinWords(words, 2);
   if (command == "state") return fmt::format(",\"phone\":{}", Describe(phone));
   if (command == "dump") return Dump(phone, words);
   if (command == "violations") {

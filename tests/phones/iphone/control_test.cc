@@ -8,9 +8,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/phones/iphone/faults.h"
+#include "tests/phones/common/control_server.h"
+#include "tests/phones/common/faults.h"
+#include "tests/phones/common/temp_dir.h"
 #include "tests/phones/iphone/phone_farm.h"
-#include "tests/phones/iphone/temp_dir.h"
 
 namespace mooring::testing {
 namespace {
@@ -92,7 +93,8 @@ TEST_F(ControlTest, RefusesWhatMakesNoSense) {
 
 TEST_F(ControlTest, AnswersOnItsSocket) {
   const std::string path = temp_.path() + "/control.sock";
-  const auto server = ControlServer::Start(path, *control_);
+  const auto server =
+      ControlServer::Start(path, [this](std::string_view line) { return control_->Execute(line); });
   ASSERT_TRUE(server.ok()) << server.status();
   const absl::StatusOr<std::string> answer = SendCommand(path, "list");
   ASSERT_TRUE(answer.ok()) << answer.status();

@@ -2,7 +2,6 @@
 
 #include <openssl/hmac.h>
 
-#include "storage/base/bytes.h"
 #include "storage/base/check.h"
 
 namespace mooring::testing {
@@ -37,18 +36,6 @@ std::optional<std::string> RunWrap(std::string_view kek, std::string_view input,
 
 }  // namespace
 
-Sha1Digest Sha1(std::string_view bytes) {
-  Sha1Digest digest{};
-  EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha1(), nullptr);
-  return digest;
-}
-
-Sha256Digest Sha256(std::string_view bytes) {
-  Sha256Digest digest{};
-  EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-  return digest;
-}
-
 Sha256Digest HmacSha256(std::string_view key, std::string_view bytes) {
   Sha256Digest digest{};
   HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), Raw(bytes), bytes.size(),
@@ -75,21 +62,6 @@ std::string WrapKey(std::string_view kek, std::string_view key) {
 
 std::optional<std::string> UnwrapKey(std::string_view kek, std::string_view wrapped) {
   return RunWrap(kek, wrapped, false);
-}
-
-Sha256Stream::Sha256Stream() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-  EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
-}
-
-void Sha256Stream::Update(std::string_view bytes) {
-  EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size());
-}
-
-Sha256Digest Sha256Stream::Finish() {
-  Sha256Digest digest{};
-  EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr);
-  EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
-  return digest;
 }
 
 CbcStream::CbcStream(Direction direction, std::string_view key, Padding padding)
@@ -120,10 +92,6 @@ bool CbcStream::Finish(std::string& out) {
   if (EVP_CipherFinal_ex(context_.get(), Raw(out) + before, &length) != 1) return false;
   out.resize(before + static_cast<std::size_t>(length));
   return true;
-}
-
-std::string HexOf(std::string_view bytes) {
-  return ToHex(AsBytes(bytes));
 }
 
 }  // namespace mooring::testing

@@ -2,7 +2,6 @@
 
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -12,13 +11,10 @@
 
 #include <openssl/evp.h>
 
+#include "tests/phones/common/digest.h"
+
 namespace mooring::testing {
 
-using Sha1Digest = std::array<unsigned char, 20>;
-using Sha256Digest = std::array<unsigned char, 32>;
-
-Sha1Digest Sha1(std::string_view bytes);
-Sha256Digest Sha256(std::string_view bytes);
 Sha256Digest HmacSha256(std::string_view key, std::string_view bytes);
 std::string Pbkdf2(const char* digest, std::string_view password, std::string_view salt,
                    std::uint32_t iterations, std::size_t length);
@@ -26,16 +22,6 @@ std::string Pbkdf2(const char* digest, std::string_view password, std::string_vi
 // RFC 3394 with a 32-byte `kek`; nullopt: the wrap was not made with this key.
 std::string WrapKey(std::string_view kek, std::string_view key);
 std::optional<std::string> UnwrapKey(std::string_view kek, std::string_view wrapped);
-
-class Sha256Stream {
- public:
-  Sha256Stream();
-  void Update(std::string_view bytes);
-  Sha256Digest Finish();  // And starts over.
-
- private:
-  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context_;
-};
 
 // AES-256-CBC with a zero IV, as backups use it: every file has a key of its own.
 class CbcStream {
@@ -50,11 +36,5 @@ class CbcStream {
  private:
   std::unique_ptr<EVP_CIPHER_CTX, void (*)(EVP_CIPHER_CTX*)> context_;
 };
-
-std::string HexOf(std::string_view bytes);
-template <std::size_t kLength>
-std::string HexOf(const std::array<unsigned char, kLength>& digest) {
-  return HexOf({reinterpret_cast<const char*>(digest.data()), digest.size()});
-}
 
 }  // namespace mooring::testing

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <tuple>
 
-#include "tests/phones/iphone/content.h"
+#include "tests/phones/common/content.h"
 #include "tests/phones/iphone/crypto.h"
 
 namespace mooring::testing {

@@ -20,7 +20,7 @@
 #include "tests/phones/iphone/crypto.h"
 #include "tests/phones/iphone/phone_farm.h"
 #include "tests/phones/iphone/plist.h"
-#include "tests/phones/iphone/temp_dir.h"
+#include "tests/phones/common/temp_dir.h"
 
 namespace mooring::testing {
 namespace {

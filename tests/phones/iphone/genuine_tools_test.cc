@@ -14,8 +14,8 @@
 
 #include "tests/phones/iphone/crypto.h"
 #include "tests/phones/iphone/phone_farm.h"
-#include "tests/phones/iphone/temp_dir.h"
-#include "tests/phones/iphone/tool.h"
+#include "tests/phones/common/temp_dir.h"
+#include "tests/phones/common/tool.h"
 
 namespace mooring::testing {
 namespace {

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "storage/base/status.h"
+#include "tests/phones/common/control_server.h"
 #include "tests/phones/iphone/control.h"
 #include "tests/phones/iphone/phone_farm.h"
 
@@ -120,7 +121,9 @@ absl::Status Simulate(const Settings& settings) {
   Control control(*farm, OptionsOf(settings));
   std::unique_ptr<ControlServer> server;
   if (!settings.control_path.empty()) {
-    MOORING_ASSIGN_OR_RETURN(server, ControlServer::Start(settings.control_path, control));
+    MOORING_ASSIGN_OR_RETURN(
+        server, ControlServer::Start(settings.control_path,
+                                     [&](std::string_view line) { return control.Execute(line); }));
   }
   fmt::print("ready {}\n", farm->socket_address());
   std::fflush(stdout);

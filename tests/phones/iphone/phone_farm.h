@@ -20,7 +20,7 @@
 #include "storage/base/clock.h"
 #include "storage/base/mutex.h"
 #include "storage/base/random.h"
-#include "tests/phones/iphone/content.h"
+#include "tests/phones/common/content.h"
 #include "tests/phones/iphone/phone.h"
 #include "tests/phones/iphone/usbmuxd.h"
 

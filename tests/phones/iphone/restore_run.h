@@ -10,7 +10,7 @@
 
 #include <absl/status/status.h>
 
-#include "tests/phones/iphone/content.h"
+#include "tests/phones/common/content.h"
 #include "tests/phones/iphone/crypto.h"
 #include "tests/phones/iphone/device_link.h"
 #include "tests/phones/iphone/file_table.h"

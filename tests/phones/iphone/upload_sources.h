@@ -9,7 +9,7 @@
 
 #include <absl/status/statusor.h>
 
-#include "tests/phones/iphone/content.h"
+#include "tests/phones/common/content.h"
 #include "tests/phones/iphone/crypto.h"
 #include "tests/phones/iphone/device_link.h"
 

@@ -24,7 +24,7 @@
 #include "tests/phones/iphone/channel.h"
 #include "tests/phones/iphone/phone.h"
 #include "tests/phones/iphone/plist.h"
-#include "tests/phones/iphone/unix_listener.h"
+#include "tests/phones/common/unix_listener.h"
 
 namespace mooring::testing {
 

@@ -19,7 +19,7 @@
 #include "agent/restore/snapshot_reader_impl.h"
 #include "storage/base/status.h"
 #include "tests/phones/iphone/phone_farm.h"
-#include "tests/phones/iphone/temp_dir.h"
+#include "tests/phones/common/temp_dir.h"
 #include "tests/support/memory_link.h"
 #include "tests/support/recording_progress.h"
 
