@@ -56,6 +56,7 @@ absl::StatusOr<std::unique_ptr<AgentProcess>> AgentProcess::Start(Environment& e
   options.command = environment.session;
   MOORING_ASSIGN_OR_RETURN(const CertificateFacts facts,
                            ReadCertificate(loaded.identity.certificate_chain));
+  MOORING_RETURN_IF_ERROR(CheckNotExpired(facts.not_after, environment.clock.Now()));
   options.certificate_expires_at = facts.not_after;
   std::unique_ptr<AgentProcess> process(new AgentProcess(
       environment, std::move(lock), common.state_directory, std::move(loaded), level));

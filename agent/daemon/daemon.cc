@@ -7,6 +7,7 @@
 
 #include "agent/daemon/owner_words.h"
 #include "agent/device/cause.h"
+#include "agent/state/certificate.h"
 #include "proto/protocol_version.h"
 #include "storage/base/status.h"
 
@@ -59,7 +60,10 @@ Daemon::~Daemon() {
     MutexLock lock(mutex_);
     closing_ = true;
     waiting_.clear();
-    for (const auto& job : running_) job->stop.request_stop();
+    for (const auto& job : running_) {
+      job->stop_cause = v1::CAUSE_AGENT_STOPPED;
+      job->stop.request_stop();
+    }
   }
   keeper_.request_stop();
   keeper_.join();
@@ -162,7 +166,8 @@ void Daemon::RunJob(Job& job) {
   ctx.stop = job.stop.get_token();
   SessionProcess process(channel_, clock_, random_, log_, options_.link, options_.command);
   const SessionEnd end = process.Run(
-      ctx, job.start, [&](const v1::Progress& progress) { OnJobProgress(job, progress); });
+      ctx, job.start, [&](const v1::Progress& progress) { OnJobProgress(job, progress); },
+      [&job] { return job.stop_cause.load(); });
   OnJobEnded(job, end);
 }
 
@@ -343,8 +348,11 @@ void Daemon::OnConnected(const v1::ServerHello& hello) {
   changed_.NotifyAll();
 }
 
-void Daemon::OnLost(const absl::Status& why) {
+void Daemon::OnLost(const absl::Status& lost) {
   MutexLock lock(mutex_);
+  // A server refuses an expired certificate without a word that reaches us.
+  const absl::Status valid = CheckNotExpired(certificate_expires_at_, clock_.Now());
+  const absl::Status& why = valid.ok() ? lost : valid;
   if (connected_ || connection_message_ == "connecting") {
     log_.Warning("not connected", {{"server", options_.server}, {"why", why.ToString()}});
   }

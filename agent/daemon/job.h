@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -46,6 +47,8 @@ struct Job {
   std::string restore_id;
   bool over = false;
   std::stop_source stop;
+  // Why `stop` was requested; set before it is.
+  std::atomic<v1::Cause> stop_cause = v1::CAUSE_CANCELLED;
   std::jthread thread;
 
   const std::string& serial() const { return start.serial(); }

@@ -3,9 +3,13 @@
 #include <chrono>
 #include <functional>
 
+#include <fmt/format.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
+
+#include "agent/device/cause.h"
+#include "agent/link/backoff.h"
 
 namespace mooring::agent {
 namespace {
@@ -49,6 +53,16 @@ std::shared_ptr<grpc::Channel> AwaitConnection(const ServerChannel& channel, con
     }
   }
   return current;
+}
+
+absl::Status WithServerCause(const OpContext& ctx, const absl::Status& status) {
+  if (status.ok() || DetailOf(status) || ctx.stop.stop_requested()) return status;
+  if (IsWorthRetrying(status)) {
+    return Failure(status.code(), v1::CAUSE_SERVER_UNREACHABLE,
+                   fmt::format("the server cannot be reached: {}", std::string(status.message())),
+                   "check the network; mooring-agent doctor says more");
+  }
+  return status;
 }
 
 CallScope::CallScope(grpc::ClientContext& context, const OpContext& ctx, absl::Duration timeout)

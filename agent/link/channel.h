@@ -61,6 +61,9 @@ class CallScope {
   std::stop_callback<std::function<void()>> cancel_;
 };
 
+// `status` of a call; where the server was not reached, with the cause and what to do.
+absl::Status WithServerCause(const OpContext& ctx, const absl::Status& status);
+
 // One unary call: `invoke(context, response)` returns the gRPC status.
 template <typename Response, typename Invoke>
 absl::StatusOr<Response> CallOnce(const OpContext& ctx, absl::Duration timeout, Invoke invoke) {

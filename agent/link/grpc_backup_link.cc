@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "agent/device/cause.h"
+#include "agent/link/chunk_stream.h"
 #include "mooring/v1/backup.grpc.pb.h"
 #include "storage/base/status.h"
 
@@ -15,19 +16,8 @@ namespace {
 using Stub = v1::BackupService::Stub;
 
 constexpr std::size_t kFindIdsMax = 4096;
-constexpr std::size_t kReadIdsMax = 1024;
 constexpr absl::Duration kAskAgainLeast = absl::Milliseconds(100);
 constexpr absl::Duration kAskAgainMost = absl::Seconds(15);
-
-absl::Status WithServerCause(const OpContext& ctx, const absl::Status& status) {
-  if (status.ok() || DetailOf(status) || ctx.stop.stop_requested()) return status;
-  if (IsWorthRetrying(status)) {
-    return Failure(status.code(), v1::CAUSE_SERVER_UNREACHABLE,
-                   fmt::format("the server cannot be reached: {}", std::string(status.message())),
-                   "check the network; mooring-agent doctor says more");
-  }
-  return status;
-}
 
 absl::Duration AskAgainAfter(const v1::Queued& queued, Random& random) {
   const absl::Duration wait =
@@ -157,33 +147,17 @@ absl::Status GrpcBackupLink::ReadBaseStrings(
     const OpContext& ctx, const std::vector<std::string>& ids,
     absl::FunctionRef<absl::Status(std::string sealed)> sink) {
   Backoff backoff(clock_, random_, options_.patience);
-  std::size_t done = 0;
-  while (done < ids.size()) {
-    v1::ReadBaseRequest request;
-    request.set_session_id(session_id_);
-    const std::size_t end = std::min(ids.size(), done + kReadIdsMax);
-    for (std::size_t i = done; i < end; ++i) request.add_ids(ids[i]);
-    grpc::ClientContext context;
-    const CallScope scope(context, ctx, absl::InfiniteDuration());
-    const std::unique_ptr<Stub> stub =
-        v1::BackupService::NewStub(AwaitConnection(channel_, ctx, options_.patience.longest));
-    const auto stream = stub->ReadBase(&context, request);
-    v1::ReadBaseResponse response;
-    absl::Status taken;
-    while (taken.ok() && done < end && stream->Read(&response)) {
-      taken = sink(std::move(*response.mutable_chunk()));
-      ++done;
-      backoff.Reset();
-    }
-    if (!taken.ok()) context.TryCancel();
-    const absl::Status status = FromGrpcStatus(stream->Finish());
-    MOORING_RETURN_IF_ERROR(taken);
-    if (done == end) continue;
-    if (ctx.stop.stop_requested()) return absl::CancelledError("called off");
-    if (status.ok()) return absl::DataLossError("the server sent fewer chunks than were asked for");
-    if (!IsWorthRetrying(status) || !backoff.Wait(ctx)) return WithServerCause(ctx, status);
-  }
-  return absl::OkStatus();
+  v1::ReadBaseRequest request;
+  request.set_session_id(session_id_);
+  std::unique_ptr<Stub> stub;
+  return ReadChunkStream<v1::ReadBaseResponse>(
+      ctx, backoff, ids, std::move(request),
+      [&](grpc::ClientContext& context, const v1::ReadBaseRequest& asked) {
+        stub =
+            v1::BackupService::NewStub(AwaitConnection(channel_, ctx, options_.patience.longest));
+        return stub->ReadBase(&context, asked);
+      },
+      sink);
 }
 
 absl::Status GrpcBackupLink::ReadBase(const OpContext& ctx, const std::vector<ChunkId>& ids,

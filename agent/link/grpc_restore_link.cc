@@ -1,8 +1,8 @@
 #include "agent/link/grpc_restore_link.h"
 
-#include <algorithm>
 #include <utility>
 
+#include "agent/link/chunk_stream.h"
 #include "mooring/v1/restore.grpc.pb.h"
 #include "storage/base/status.h"
 
@@ -10,8 +10,6 @@ namespace mooring::agent {
 namespace {
 
 using Stub = v1::RestoreService::Stub;
-
-constexpr std::size_t kReadIdsMax = 1024;
 
 }  // namespace
 
@@ -35,40 +33,26 @@ absl::StatusOr<v1::OpenSnapshotResponse> GrpcRestoreLink::OpenSnapshot(
       restore_id_ = opened->restore_id();
       return opened;
     }
-    if (!IsWorthRetrying(opened.status()) || !backoff.Wait(ctx)) return opened;
+    if (!IsWorthRetrying(opened.status()) || !backoff.Wait(ctx)) {
+      return WithServerCause(ctx, opened.status());
+    }
   }
 }
 
 absl::Status GrpcRestoreLink::ReadStrings(const OpContext& ctx, const std::vector<std::string>& ids,
                                           absl::FunctionRef<absl::Status(std::string)> sink) {
   Backoff backoff(clock_, random_, options_.patience);
-  std::size_t done = 0;
-  while (done < ids.size()) {
-    v1::ReadChunksRequest request;
-    request.set_grant_id(grant_id_);
-    const std::size_t end = std::min(ids.size(), done + kReadIdsMax);
-    for (std::size_t i = done; i < end; ++i) request.add_ids(ids[i]);
-    grpc::ClientContext context;
-    const CallScope scope(context, ctx, absl::InfiniteDuration());
-    const std::unique_ptr<Stub> stub =
-        v1::RestoreService::NewStub(AwaitConnection(channel_, ctx, options_.patience.longest));
-    const auto stream = stub->ReadChunks(&context, request);
-    v1::ReadChunksResponse response;
-    absl::Status taken;
-    while (taken.ok() && done < end && stream->Read(&response)) {
-      taken = sink(std::move(*response.mutable_chunk()));
-      ++done;
-      backoff.Reset();
-    }
-    if (!taken.ok()) context.TryCancel();
-    const absl::Status status = FromGrpcStatus(stream->Finish());
-    MOORING_RETURN_IF_ERROR(taken);
-    if (done == end) continue;
-    if (ctx.stop.stop_requested()) return absl::CancelledError("called off");
-    if (status.ok()) return absl::DataLossError("the server sent fewer chunks than were asked for");
-    if (!IsWorthRetrying(status) || !backoff.Wait(ctx)) return status;
-  }
-  return absl::OkStatus();
+  v1::ReadChunksRequest request;
+  request.set_grant_id(grant_id_);
+  std::unique_ptr<Stub> stub;
+  return ReadChunkStream<v1::ReadChunksResponse>(
+      ctx, backoff, ids, std::move(request),
+      [&](grpc::ClientContext& context, const v1::ReadChunksRequest& asked) {
+        stub =
+            v1::RestoreService::NewStub(AwaitConnection(channel_, ctx, options_.patience.longest));
+        return stub->ReadChunks(&context, asked);
+      },
+      sink);
 }
 
 absl::Status GrpcRestoreLink::ReadChunks(const OpContext& ctx, const std::vector<ChunkId>& ids,

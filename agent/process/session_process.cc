@@ -62,7 +62,7 @@ SessionProcess::SessionProcess(ServerChannel& channel, Clock& clock, Random& ran
       command_(std::move(command)) {}
 
 SessionEnd SessionProcess::Run(const OpContext& ctx, const session::v1::Start& start,
-                               OnProgress on_progress) {
+                               OnProgress on_progress, absl::FunctionRef<v1::Cause()> why_stopped) {
   SessionEnd end;
   OwnedFd fd;
   absl::StatusOr<ChildProcess> child = ChildProcess::Start(command_, fd);
@@ -97,6 +97,9 @@ SessionEnd SessionProcess::Run(const OpContext& ctx, const session::v1::Start& s
       Blame(end, CauseOf(told), std::string(told.message()), NextStepOf(told));
     }
     log_.Warning("session process lost", {{"how", ended}, {"why", end.finished.message()}});
+  }
+  if (ctx.stop.stop_requested() && end.finished.cause() == v1::CAUSE_CANCELLED) {
+    end.finished.set_cause(why_stopped());
   }
   relay.Settle(end);
   return end;

@@ -39,8 +39,10 @@ class SessionProcess {
 
   // Blocks until the session has ended and its process is gone. When `ctx` stops,
   // the session is asked to end, and killed if it does not. A slot that was
-  // granted is given back unless the snapshot was committed.
-  SessionEnd Run(const OpContext& ctx, const session::v1::Start& start, OnProgress on_progress);
+  // granted is given back unless the snapshot was committed, with the cause that
+  // `why_stopped` then gives.
+  SessionEnd Run(const OpContext& ctx, const session::v1::Start& start, OnProgress on_progress,
+                 absl::FunctionRef<v1::Cause()> why_stopped);
 
  private:
   ServerChannel& channel_;

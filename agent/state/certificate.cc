@@ -2,6 +2,7 @@
 
 #include <ctime>
 
+#include <fmt/format.h>
 #include <openssl/ec.h>
 #include <openssl/sha.h>
 
@@ -71,6 +72,14 @@ absl::StatusOr<CertificateFacts> ReadCertificate(const std::string& pem) {
   MOORING_ASSIGN_OR_RETURN(facts.not_after, TimeOf(X509_get0_notAfter(certificate.get())));
   facts.renew_at = facts.not_before + (facts.not_after - facts.not_before) / 3;
   return facts;
+}
+
+absl::Status CheckNotExpired(absl::Time not_after, absl::Time now) {
+  if (now < not_after) return absl::OkStatus();
+  return absl::FailedPreconditionError(ToAbsl(fmt::format(
+      "this agent's certificate expired at {} by the clock of this workstation; check the clock, "
+      "or have the agent revoked, move its state directory away and enroll with a new invitation",
+      absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", not_after, absl::UTCTimeZone()))));
 }
 
 bool CertifiesKey(const std::string& pem, const SecretBytes& private_key) {

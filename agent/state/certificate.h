@@ -29,6 +29,9 @@ struct CertificateFacts {
 
 // Of the first certificate in `pem`. kInvalidArgument: not a certificate.
 absl::StatusOr<CertificateFacts> ReadCertificate(const std::string& pem);
+// kFailedPrecondition: it has expired, by the clock of this workstation. What to do is in the
+// message.
+absl::Status CheckNotExpired(absl::Time not_after, absl::Time now);
 // Whether the first certificate in `pem` certifies this key.
 bool CertifiesKey(const std::string& pem, const SecretBytes& private_key);
 // SHA-256 of the public key (SubjectPublicKeyInfo, DER) of the first certificate in `pem`.

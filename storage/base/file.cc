@@ -13,6 +13,7 @@
 #include <absl/cleanup/cleanup.h>
 #include <dirent.h>
 #include <fmt/format.h>
+#include <openssl/crypto.h>
 
 #include "storage/base/status.h"
 
@@ -108,7 +109,8 @@ FileInfo InfoOf(const struct stat& st, std::string name) {
   return {.name = std::move(name),
           .size_bytes = static_cast<std::uint64_t>(st.st_size),
           .is_directory = S_ISDIR(st.st_mode),
-          .modified_unix_ns = st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec};
+          .modified_unix_ns = st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec,
+          .mode = st.st_mode & 07777U};
 }
 
 std::string ParentOf(const std::string& path) {
@@ -246,14 +248,14 @@ absl::Status WriteFileDurably(FileSystem& files, const std::string& path, ByteVi
 
 absl::StatusOr<SecretBytes> ReadSecretFile(FileSystem& files, const std::string& path,
                                            std::uint64_t bytes_max) {
-  struct stat st {};
-  if (stat(path.c_str(), &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+  MOORING_ASSIGN_OR_RETURN(const FileInfo info, files.Stat(path));
+  if ((info.mode & (S_IRWXG | S_IRWXO)) != 0) {
     return absl::PermissionDeniedError(
         fmt::format("{} can be read by others; run: chmod 600 {}", path, path));
   }
   MOORING_ASSIGN_OR_RETURN(Bytes bytes, files.Read(path, bytes_max));
   SecretBytes secret = SecretBytes::CopyOf(bytes);
-  std::fill(bytes.begin(), bytes.end(), std::byte{0});
+  OPENSSL_cleanse(bytes.data(), bytes.size());
   return secret;
 }
 

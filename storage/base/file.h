@@ -23,6 +23,7 @@ struct FileInfo {
   std::uint64_t size_bytes = 0;
   bool is_directory = false;
   std::int64_t modified_unix_ns = 0;
+  unsigned mode = 0;  // Permission bits.
 };
 
 struct SpaceInfo {

@@ -1,20 +1,13 @@
-// What a backup costs: chunking and sealing alone, and the whole path from a
-// phone through agent and server, agent and server apart, held against what
-// this machine can do at best in the same run.
+// What a backup costs: chunk, seal, upload and commit alone, and the whole path
+// from a phone through agent and server, agent and server apart, held against
+// what this machine can do at best in the same run.
 //
 //   pipeline_bench [FILES [AVERAGE_BYTES]]      default 20000 files of 100 kB
 //
 // Content is generated, not stored. Build with the release preset.
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <map>
-#include <sstream>
 #include <string>
 
 #include <absl/time/clock.h>
@@ -22,7 +15,12 @@
 
 #include "agent/pipeline/snapshot_builder_impl.h"
 #include "agent/process/progress_reporter.h"
+#include "storage/chunk/chunker.h"
+#include "storage/seal/frame.h"
+#include "storage/seal/sealed_chunk.h"
 #include "tests/bench/limits.h"
+#include "tests/bench/process_cost.h"
+#include "tests/bench/wire_cost.h"
 #include "tests/integration/agent/agent_bench.h"
 #include "tests/support/memory_link.h"
 #include "tests/support/synthetic_engine.h"
@@ -32,79 +30,61 @@ namespace {
 
 constexpr double kGiB = 1024.0 * 1024 * 1024;
 
-double OwnCpuSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-struct ProcessTimes {
-  int parent = 0;
-  double own = 0;
-  double reaped = 0;  // Of children that have ended.
-};
-
-std::map<int, ProcessTimes> AllProcesses() {
-  std::map<int, ProcessTimes> processes;
-  const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    const std::string name = entry.path().filename();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    std::ifstream file(entry.path() / "stat");
-    std::string line;
-    std::getline(file, line);
-    const std::size_t paren = line.rfind(')');
-    if (paren == std::string::npos) continue;
-    std::istringstream fields(line.substr(paren + 2));
-    std::string skip;
-    ProcessTimes times;
-    double user = 0;
-    double system = 0;
-    double child_user = 0;
-    double child_system = 0;
-    fields >> skip >> times.parent;
-    for (int i = 0; i < 9; ++i) fields >> skip;
-    fields >> user >> system >> child_user >> child_system;
-    times.own = (user + system) / ticks;
-    times.reaped = (child_user + child_system) / ticks;
-    processes[std::stoi(name)] = times;
-  }
-  return processes;
-}
-
-// CPU of a process and all below it, living and reaped.
-double TreeCpuSeconds(int root) {
-  const std::map<int, ProcessTimes> processes = AllProcesses();
-  double sum = 0;
-  for (const auto& [pid, times] : processes) {
-    for (int at = pid; at > 1;) {
-      if (at == root) {
-        sum += times.own + times.reaped;
-        break;
-      }
-      const auto it = processes.find(at);
-      at = it == processes.end() ? 0 : it->second.parent;
-    }
-  }
-  return sum;
-}
-
-std::string StatusField(int pid, const std::string& field) {
-  std::ifstream file(fmt::format("/proc/{}/status", pid));
-  for (std::string line; std::getline(file, line);) {
-    if (line.rfind(field + ":", 0) == 0) return line.substr(field.size() + 1);
-  }
-  return "?";
-}
-
 void PrintRow(const std::string& what, double bytes, double wall, double cpu) {
   const double best = 1.0 / (1.0 / MeasuredLimits().sha256 + 1.0 / MeasuredLimits().aes_256_gcm);
   const double rate = cpu > 0 ? bytes / cpu : 0;
   fmt::print("{:<44} {:>9.1f} {:>11.2f} {:>14.1f} %\n", what, wall > 0 ? bytes / wall / 1e6 : 0.0,
              cpu / (bytes / kGiB), 100 * rate / best);
+}
+
+// One step alone, over 256 MiB of content that is half databases and half media.
+void BenchSteps() {
+  constexpr std::size_t kMiB = std::size_t{1} << 20;
+  constexpr std::size_t kBytes = 256 * kMiB;
+  SeededRandom random(7);
+  Bytes data(kBytes);
+  random.Fill(data);
+  for (std::size_t i = 0; i < kBytes / 2; ++i) {
+    if (i % 16 < 8) data[i] = static_cast<std::byte>("message\0"[i % 8]);
+  }
+  const storage::Chunker chunker(SecretBytes::Make(random, 32));
+  std::vector<std::size_t> cuts;
+  double cpu = OwnCpuSeconds();
+  absl::Time begun = absl::Now();
+  for (ByteView rest = data; !rest.empty(); rest = rest.subspan(cuts.back())) {
+    cuts.push_back(chunker.NextCut(rest, true));
+  }
+  PrintRow("chunk", kBytes, absl::ToDoubleSeconds(absl::Now() - begun), OwnCpuSeconds() - cpu);
+
+  const storage::ChunkSealer sealer(SecretBytes::Make(random, 32));
+  cpu = OwnCpuSeconds();
+  begun = absl::Now();
+  ByteView rest = data;
+  for (const std::size_t cut : cuts) {
+    const auto frame = storage::Frame::Make(rest.first(cut), storage::Compression::kProbe);
+    if (!frame.ok() || !sealer.Seal(*frame, storage::ChunkKind::kFileData).ok()) std::abort();
+    rest = rest.subspan(cut);
+  }
+  PrintRow("seal (compress, pad, hash, encrypt)", kBytes,
+           absl::ToDoubleSeconds(absl::Now() - begun), OwnCpuSeconds() - cpu);
+}
+
+// Upload and commit alone: what was sealed beforehand goes over mutual TLS.
+void BenchWire() {
+  SyntheticPhone phone;
+  phone.seed = 12;
+  phone.files = 5'000;
+  phone.file_bytes_average = 100'000;
+  const absl::StatusOr<WireCost> cost = MeasureWire(phone);
+  if (!cost.ok()) {
+    fmt::print("upload and commit: {}\n", cost.status().ToString());
+    std::exit(1);
+  }
+  const auto bytes = static_cast<double>(cost->bytes);
+  PrintRow("upload: agent", bytes, cost->upload_wall, cost->upload_agent_cpu);
+  PrintRow("upload: server and PostgreSQL", bytes, cost->upload_wall, cost->upload_server_cpu);
+  PrintRow("commit: agent", bytes, cost->commit_wall, cost->commit_agent_cpu);
+  PrintRow("commit: server and PostgreSQL", bytes, cost->commit_wall, cost->commit_server_cpu);
 }
 
 // Generation, chunking, framing, sealing; the link throws away.
@@ -177,9 +157,9 @@ void BenchWholePath(const SyntheticPhone& phone) {
     PrintRow(fmt::format("{}: server and PostgreSQL", what), static_cast<double>(bytes), wall,
              TreeCpuSeconds(server.pid()) - server_cpu);
     const std::size_t peak = result.out.find("peak_memory_bytes");
-    fmt::print("  session {}, agent VmHWM{}, server VmHWM{}, {:.1f} s\n",
+    fmt::print("  session {}, agent at most {:.1f} MiB, server {:.1f} MiB, {:.1f} s\n",
                result.out.substr(peak, result.out.find('\n', peak) - peak),
-               StatusField(agent.daemon_pid(), "VmHWM"), StatusField(server.pid(), "VmHWM"), wall);
+               PeakMiB(agent.daemon_pid()), PeakMiB(server.pid()), wall);
     std::fflush(stdout);
   }
 }
@@ -195,6 +175,8 @@ int Main(int argc, char** argv) {
       "limits of one core: SHA-256 {:.0f} MB/s, AES-256-GCM {:.0f} MB/s, memcpy {:.0f} MB/s\n",
       limits.sha256 / 1e6, limits.aes_256_gcm / 1e6, limits.memory_copy / 1e6);
   fmt::print("{:<44} {:>9} {:>11} {:>16}\n", "", "MB/s", "CPU-s/GiB", "of SHA + GCM");
+  BenchSteps();
+  BenchWire();
   BenchInProcess(phone, true);
   BenchInProcess(phone, false);
   BenchWholePath(phone);

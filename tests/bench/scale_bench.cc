@@ -1,56 +1,21 @@
 // scale_bench [--files N] [--bytes N]: one phone of N generated files through
-// the shipped binaries, and what that cost: wall, CPU of agent, server and phone
+// the shipped binaries, and what that cost: wall, CPU of agent and server
 // apart, and the largest resident set of the device session.
 //
 // The simulated phone costs CPU of its own on the same cores, so the wall time
 // is a floor of what a real phone would see.
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <sstream>
 #include <string>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "tests/bench/process_cost.h"
 #include "tests/e2e/deployment.h"
 
 namespace mooring::testing {
 namespace {
-
-// CPU seconds that `pid` and its waited-for children have used (proc(5), stat).
-double CpuSeconds(pid_t pid) {
-  const std::string stat = ReadText(fmt::format("/proc/{}/stat", pid));
-  const std::size_t close = stat.rfind(')');
-  if (close == std::string::npos) return 0;
-  std::istringstream fields(stat.substr(close + 2));
-  std::string skipped;
-  for (int i = 0; i < 11; ++i) fields >> skipped;
-  double ticks = 0;
-  for (int i = 0; i < 4; ++i) {
-    double value = 0;
-    fields >> value;
-    ticks += value;
-  }
-  return ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
-
-std::vector<pid_t> ChildrenOf(pid_t pid) {
-  std::vector<pid_t> pids;
-  std::istringstream text(RunProgram({"pgrep", "-P", std::to_string(pid)}).out);
-  for (pid_t child = 0; text >> child;) pids.push_back(child);
-  return pids;
-}
-
-double PeakMiB(pid_t pid) {
-  const std::string status = ReadText(fmt::format("/proc/{}/status", pid));
-  const std::size_t at = status.find("VmHWM:");
-  return at == std::string::npos ? 0 : std::strtod(status.c_str() + at + 6, nullptr) / 1024;
-}
 
 struct Cost {
   double wall = 0;
@@ -66,8 +31,8 @@ Cost Measure(Deployment& d, const std::string& phone) {
   Cost cost;
   const pid_t agent = d.agent("desk").pid();
   const pid_t server = d.server().pid();
-  const double agent_before = CpuSeconds(agent);
-  const double server_before = CpuSeconds(server);
+  const double agent_before = TreeCpuSeconds(agent);
+  const double server_before = TreeCpuSeconds(server);
   const absl::Time start = absl::Now();
   Background backup({Deployment::Binary("mooring-agent"), "backup", "--device", phone,
                      "--state-dir", d.agent_dir("desk")},
@@ -79,8 +44,8 @@ Cost Measure(Deployment& d, const std::string& phone) {
   }
   cost.wall = absl::ToDoubleSeconds(absl::Now() - start);
   cost.ok = backup.Wait(absl::Seconds(1)) == 0;
-  cost.agent_cpu = CpuSeconds(agent) - agent_before;
-  cost.server_cpu = CpuSeconds(server) - server_before;
+  cost.agent_cpu = TreeCpuSeconds(agent) - agent_before;
+  cost.server_cpu = TreeCpuSeconds(server) - server_before;
   cost.agent_peak_mib = PeakMiB(agent);
   cost.server_peak_mib = PeakMiB(server);
   return cost;

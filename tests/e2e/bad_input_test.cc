@@ -152,6 +152,26 @@ TEST(BadInputTest, ARevokedAgentAndAForeignCaAreRefused) {
   EXPECT_TRUE(d.MooringJson({"snapshot", "list"})["snapshots"].empty());
 }
 
+TEST(BadInputTest, AnExpiredCertificateIsSaidToBeOne) {
+  Deployment d;
+  d.Enroll("desk");
+  // The agent's own key, certified until yesterday.
+  const RunResult made =
+      RunProgram({"bash", "-c",
+                  "openssl req -new -key \"$0/agent.key\" -subj /CN=desk |"
+                  " openssl x509 -req -signkey \"$0/agent.key\" -days -1 -out \"$0/agent.pem\"",
+                  d.agent_dir("desk")});
+  ASSERT_EQ(made.exit_code, 0) << Output(made);
+  const std::vector<std::vector<std::string>> commands = {
+      {"run"}, {"backup", "--device", "any"}, {"doctor"}};
+  for (const std::vector<std::string>& command : commands) {
+    const RunResult result = d.Agent("desk", command);
+    EXPECT_NE(result.exit_code, 0) << command[0];
+    EXPECT_NE(Output(result).find("expired"), std::string::npos) << command[0] << Output(result);
+    EXPECT_NE(Output(result).find("enroll"), std::string::npos) << command[0] << Output(result);
+  }
+}
+
 TEST(BadInputTest, AnUnknownConfigurationKeyIsNamed) {
   Deployment d;
   ASSERT_TRUE(d.StopServer());

@@ -31,11 +31,14 @@ class SessionProcessTest : public ::testing::Test {
     start.set_hpke_private_key(ToString(memory_.hpke_private_key().view()));
     agent::SessionProcess process(channel_, clock_, random_, log_, options_,
                                   {SYNTHETIC_SESSION, {"synthetic"}});
-    return process.Run(ctx_, start, [this](const v1::Progress& progress) {
-      MutexLock lock(mutex_);
-      phases_.push_back(progress.phase());
-      if (on_progress_) on_progress_(progress);
-    });
+    return process.Run(
+        ctx_, start,
+        [this](const v1::Progress& progress) {
+          MutexLock lock(mutex_);
+          phases_.push_back(progress.phase());
+          if (on_progress_) on_progress_(progress);
+        },
+        [this] { return why_stopped_; });
   }
 
   static std::string Serial(std::uint32_t files, std::uint64_t average) {
@@ -56,7 +59,12 @@ class SessionProcessTest : public ::testing::Test {
   Mutex mutex_;
   std::vector<v1::Phase> phases_;
   std::function<void(const v1::Progress&)> on_progress_;
+  v1::Cause why_stopped_ = v1::CAUSE_CANCELLED;
 };
+
+v1::Cause Cancelled() {
+  return v1::CAUSE_CANCELLED;
+}
 
 TEST_F(SessionProcessTest, ProbesInAProcessOfItsOwn) {
   const agent::SessionEnd end = Run(Start::TASK_PROBE, Serial(1, 1));
@@ -105,6 +113,14 @@ TEST_F(SessionProcessTest, AStopCallsTheSessionOffAndGivesTheSlotBack) {
   EXPECT_FALSE(end.finished.succeeded());
   EXPECT_EQ(end.finished.cause(), v1::CAUSE_CANCELLED) << end.finished.message();
   EXPECT_EQ(server_.aborts, 1);
+
+  // An agent that ends is no person who called off.
+  std::stop_source ending;
+  ctx_.stop = ending.get_token();
+  on_progress_ = [&](const v1::Progress&) { ending.request_stop(); };
+  why_stopped_ = v1::CAUSE_AGENT_STOPPED;
+  EXPECT_EQ(Run(Start::TASK_BACKUP, Serial(5000, 200'000)).finished.cause(),
+            v1::CAUSE_AGENT_STOPPED);
 }
 
 TEST_F(SessionProcessTest, AFullStoreIsToldToTheSession) {
@@ -117,11 +133,15 @@ TEST_F(SessionProcessTest, AFullStoreIsToldToTheSession) {
 TEST_F(SessionProcessTest, AProgramThatIsNoSessionIsNotBelieved) {
   agent::SessionProcess process(channel_, clock_, random_, log_, options_,
                                 {"/bin/sh", {"sh", "-c", "echo hello >&3; sleep 60"}});
-  const agent::SessionEnd end = process.Run(ctx_, Start(), [](const v1::Progress&) {});
+  const agent::SessionEnd end = process.Run(
+      ctx_, Start(), [](const v1::Progress&) {}, Cancelled);
   EXPECT_FALSE(end.finished.succeeded());
   EXPECT_FALSE(end.finished.message().empty());
   agent::SessionProcess missing(channel_, clock_, random_, log_, options_, {"/nonexistent", {"x"}});
-  EXPECT_FALSE(missing.Run(ctx_, Start(), [](const v1::Progress&) {}).finished.succeeded());
+  EXPECT_FALSE(missing
+                   .Run(
+                       ctx_, Start(), [](const v1::Progress&) {}, Cancelled)
+                   .finished.succeeded());
 }
 
 TEST_F(SessionProcessTest, TheProcessHasNoFileOfOursButItsPipe) {
@@ -134,7 +154,8 @@ TEST_F(SessionProcessTest, TheProcessHasNoFileOfOursButItsPipe) {
                                  {"sh", "-c",
                                   "for f in /proc/$$/fd/*; do n=${f##*/}; [ $n -gt 3 ] && "
                                   "[ $n -lt 10 ] && [ -e $f ] && exit 9; done; exit 8"}});
-  const agent::SessionEnd end = process.Run(ctx_, Start(), [](const v1::Progress&) {});
+  const agent::SessionEnd end = process.Run(
+      ctx_, Start(), [](const v1::Progress&) {}, Cancelled);
   EXPECT_THAT(end.finished.message(), HasSubstr("exit code 8"));
 }
 
