@@ -93,7 +93,7 @@ absl::Status SessionTask::Backup(const OpContext& ctx, const session::v1::Start&
                            SnapshotBuilderImpl::Create(ctx, backup_link_, random_, grant,
                                                        Secret(start.hpke_private_key()), options));
   BackupOptions wanted;
-  for (const int capture : begin.captures()) {
+  for (const int capture : grant.captures().empty() ? begin.captures() : grant.captures()) {
     wanted.captures.push_back(static_cast<v1::CaptureKind>(capture));
   }
   wanted.quota_bytes = grant.quota_bytes();
