@@ -82,11 +82,24 @@ void AdbMonitor::Follow(const OpContext& ctx, AdbTracker& tracker) {
     absl::StatusOr<std::vector<AdbListed>> listed = tracker.Next(until);
     if (listed.ok()) {
       listed_ = *std::move(listed);
-    } else if (!absl::IsDeadlineExceeded(listed.status())) {
+    } else if (absl::IsDeadlineExceeded(listed.status())) {
+      Refresh(ctx);
+    } else {
       return;
     }
     Reconcile(ctx);
   }
+}
+
+void AdbMonitor::Refresh(const OpContext& ctx) {
+  const bool all_usable = std::all_of(listed_.begin(), listed_.end(), [](const AdbListed& one) {
+    return one.state == AdbState::kDevice;
+  });
+  if (all_usable) return;
+  OpContext until = ctx;
+  until.deadline = clock_.Now() + patience_.identify;
+  absl::StatusOr<std::vector<AdbListed>> listed = server_.Devices(until);
+  if (listed.ok()) listed_ = *std::move(listed);
 }
 
 std::string AdbMonitor::Identify(const OpContext& ctx, const AdbListed& listed) {

@@ -62,6 +62,9 @@ class AdbMonitor final : public DeviceMonitor {
   void Work(std::stop_token stop);
   // Listens until the server goes away or stop is asked for.
   void Follow(const OpContext& ctx, AdbTracker& tracker);
+  // Asks for the list where a phone is not usable yet: the server does not tell
+  // trackers when one turns from offline to unauthorized.
+  void Refresh(const OpContext& ctx);
   // Connects, starting a server where that is ours to do; null without one.
   std::unique_ptr<AdbTracker> Reach(const OpContext& ctx);
 

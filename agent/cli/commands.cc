@@ -41,7 +41,9 @@ class Signals {
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     thread_ = std::jthread([this] { Listen(); });
   }
-  ~Signals() { pthread_kill(thread_.native_handle(), SIGUSR1); }
+  ~Signals() {
+    if (thread_.joinable()) pthread_kill(thread_.native_handle(), SIGUSR1);
+  }
 
   std::stop_token stop() const { return stop_.get_token(); }
   void Wait() { thread_.join(); }

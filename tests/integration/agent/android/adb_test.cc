@@ -275,10 +275,10 @@ TEST_F(AdbTest, AttacksAreRefusedWithAMessage) {
 // Phones that come and go, as the monitor tells of them.
 class AdbMonitorTest : public AdbTest {
  protected:
-  void StartMonitor(FakeUsbBus& usb) {
+  void StartMonitor(FakeUsbBus& usb, absl::Duration settle = absl::Seconds(3)) {
     monitor_.emplace(adb_.server(), usb, clock_, listener_,
                      agent::AdbMonitorPatience{.look_every = absl::Milliseconds(50),
-                                               .settle = absl::Seconds(3),
+                                               .settle = settle,
                                                .retry_min = absl::Milliseconds(50),
                                                .retry_max = absl::Milliseconds(200)});
   }
@@ -288,7 +288,8 @@ class AdbMonitorTest : public AdbTest {
 };
 
 TEST_F(AdbMonitorTest, APhoneIsNewsOnceItsOwnerAllowsThisComputer) {
-  StartMonitor(usb_);
+  // It is not the offline state before that is told.
+  StartMonitor(usb_, absl::Minutes(5));
   const std::string serial = Plug(8, {.auth = AuthMode::kAsk});
   const std::string address = farm_->Address(serial);
   EXPECT_THAT(listener_.Await(1), ElementsAre("attached provisionally " + address));
