@@ -63,8 +63,12 @@ absl::StatusOr<std::vector<PhoneTree>> StorageCapture::Trees(const OpContext& ct
       return absl::OkStatus();
     });
   });
-  if (IsFileRefusal(listed)) return trees;
-  MOORING_RETURN_IF_ERROR(listed);
+  if (!listed.ok()) {
+    if (EndsSession(listed)) return listed;
+    trees.resize(1);
+    parts_.gaps.Add(kCardPrefix, v1::GAP_REASON_FAILED);
+    parts_.remarks.emplace_back("whether the phone has a memory card could not be told");
+  }
   return trees;
 }
 
@@ -73,16 +77,16 @@ absl::Status StorageCapture::Run(const OpContext& ctx) {
   MOORING_ASSIGN_OR_RETURN(const std::vector<PhoneTree> trees, Trees(ctx));
   for (const PhoneTree& tree : trees) {
     const absl::Status captured = CaptureTree(ctx, tree);
-    if (absl::IsNotFound(captured) || IsFileRefusal(captured)) {
-      // A card that is not readable; what an earlier backup has of it stays.
-      parts_.gaps.Add(tree.snapshot_root, v1::GAP_REASON_REFUSED);
-      parts_.remarks.push_back(
-          tree.snapshot_root == kInternalRoot
-              ? "the phone did not show its storage; was it unlocked since it was switched on?"
-              : "a memory card could not be read");
-      continue;
-    }
-    MOORING_RETURN_IF_ERROR(captured);
+    if (captured.ok()) continue;
+    if (EndsSession(captured)) return captured;
+    // What an earlier backup has of it stays.
+    const bool refused = absl::IsNotFound(captured) || IsFileRefusal(captured);
+    const bool is_card = tree.snapshot_root != kInternalRoot;
+    parts_.gaps.Add(tree.snapshot_root, refused ? v1::GAP_REASON_REFUSED : v1::GAP_REASON_FAILED);
+    parts_.remarks.push_back(
+        fmt::format("{}: {}", is_card ? "the memory card" : "the phone's files",
+                    refused ? "the phone did not show them"
+                            : std::string(captured.message().data(), captured.message().size())));
   }
   return absl::OkStatus();
 }
