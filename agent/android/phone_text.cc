@@ -140,6 +140,20 @@ bool HasDeviceOwner(std::string_view text) {
   return false;
 }
 
+std::optional<bool> ParseScreenLocked(std::string_view text) {
+  for (const std::string_view line : Lines(text)) {
+    // User "Owner" (id=0, flags=0x4c13) (current): ..., deviceLocked=1, ...
+    if (line.find("(id=0,") == std::string_view::npos) continue;
+    // The name comes before and may say anything: the last word counts.
+    const std::size_t at = line.rfind("deviceLocked=");
+    if (at == std::string_view::npos) continue;
+    const std::string_view value = line.substr(at + 13, 1);
+    if (value == "1") return true;
+    if (value == "0") return false;
+  }
+  return std::nullopt;
+}
+
 std::string CleanPhoneText(std::string_view text, std::size_t bytes_max) {
   const std::string_view line = text.substr(0, std::min(text.find('\n'), text.size()));
   std::string clean = CleanText(Trim(line));

@@ -45,6 +45,10 @@ std::optional<PhoneSpace> ParseSpace(std::string_view text);
 // manages all of it.
 bool HasDeviceOwner(std::string_view text);
 
+// Of `dumpsys trust`: the screen of the first user is locked; nullopt if it does
+// not say.
+std::optional<bool> ParseScreenLocked(std::string_view text);
+
 // The first line of `text`, at most `bytes_max` of it, as CleanText
 // (proto/plain_text.h) leaves it.
 std::string CleanPhoneText(std::string_view text, std::size_t bytes_max);

@@ -72,7 +72,8 @@ absl::StatusOr<v1::DeviceFacts> AskFacts(const OpContext& ctx, AdbDevice& device
   const PhoneSpace space = ParseSpace(df).value_or(PhoneSpace());
   facts.set_capacity_bytes(space.total_bytes);
   facts.set_used_bytes(space.used_bytes);
-  facts.set_locked(!IsUnlockedSinceStart(properties));
+  MOORING_ASSIGN_OR_RETURN(const std::string trust, Ask(ctx, device, "dumpsys trust"));
+  facts.set_locked(!IsUnlockedSinceStart(properties) || ParseScreenLocked(trust).value_or(false));
   return facts;
 }
 
@@ -165,12 +166,13 @@ absl::StatusOr<ProbeResult> ProbeAndroid(const OpContext& ctx, AdbDevice& device
                            Ask(ctx, device, "getprop", kPropertiesBytesMax));
   const Properties properties = ParseProperties(printed);
   MOORING_ASSIGN_OR_RETURN(result.facts, AskFacts(ctx, device, properties, serial));
+  const bool unlocked = IsUnlockedSinceStart(properties);
   MOORING_ASSIGN_OR_RETURN(const std::vector<v1::Capability> capabilities,
-                           AskCapabilities(ctx, device, properties, !result.facts.locked()));
+                           AskCapabilities(ctx, device, properties, unlocked));
   for (const v1::Capability& capability : capabilities) {
     *result.facts.add_capabilities() = capability;
   }
-  if (result.facts.locked()) {
+  if (!unlocked) {
     result.waiting_for = v1::WAITING_FOR_UNLOCK;
     result.message = "The phone was not unlocked since it was started: unlock it once";
   }

@@ -96,6 +96,12 @@ absl::Status AgentEvents::Attached(const Caller& caller, const v1::DeviceFacts& 
             const auto device,
             tx.devices().Attach(new_id, known ? MergeFacts(known->facts, clean) : clean,
                                 caller.agent.id, parts_.clock.Now()));
+        if (known && !known->facts.platform_id().empty() && !clean.platform_id().empty() &&
+            known->facts.platform_id() != clean.platform_id()) {
+          // It was reset, or is another phone with the same serial number.
+          return tx.Audit(
+              AuditOf(parts_, caller.actor(), "device.platform_changed", device.id.hex()));
+        }
         if (device.id != new_id) return absl::OkStatus();
         return tx.Audit(AuditOf(parts_, caller.actor(), "device.discover", device.id.hex(),
                                 fmt::format(R"({{"serial":{}}})", JsonText(device.serial))));

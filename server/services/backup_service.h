@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mooring/v1/backup.grpc.pb.h"
+#include "mooring/v1/policy.pb.h"
 #include "server/rpc/rpc_gate.h"
 #include "server/services/server_parts.h"
 #include "server/services/session_desk.h"

@@ -138,7 +138,9 @@ RunResult Deployment::Backup(const std::string& agent, const std::string& serial
 }
 
 Environment Deployment::FarmEnvironment(const std::string& farm) const {
-  return {{"USBMUXD_SOCKET_ADDRESS", "UNIX:" + path() + "/" + farm + ".mux"}};
+  // No adb server but a test's own: Android phones of this machine are none of ours.
+  return {{"USBMUXD_SOCKET_ADDRESS", "UNIX:" + path() + "/" + farm + ".mux"},
+          {"ADB_SERVER_SOCKET", "localfilesystem:" + path() + "/" + farm + ".adb"}};
 }
 
 void Deployment::StartFarm(const std::string& farm, const std::vector<std::string>& words) {

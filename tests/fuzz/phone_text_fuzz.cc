@@ -15,6 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto space = agent::ParseSpace(text);
   MOORING_CHECK(!space || space->used_bytes <= space->total_bytes);
   (void)agent::HasDeviceOwner(text);
+  (void)agent::ParseScreenLocked(text);
   const std::string clean = agent::CleanPhoneText(text, 64);
   MOORING_CHECK(clean.size() <= 64 && clean.find('\n') == std::string::npos);
   return 0;

@@ -176,7 +176,8 @@ bool IsService(std::string_view service) {
          (service.starts_with(kShellTwo) && service.find(':') != std::string_view::npos);
 }
 
-void RunService(AndroidPhone& phone, const std::string& service, ServiceStream& stream) {
+void RunService(AndroidPhone& phone, const std::string& service, ServiceStream& host) {
+  GatheringStream stream(host);
   const std::size_t colon = service.find(':');
   const std::string_view command = std::string_view(service).substr(colon + 1);
   if (service == "sync:") {

@@ -53,6 +53,14 @@ TEST(PhoneTextTest, Space) {
   EXPECT_FALSE(ParseSpace("x 10 20 0 1% /").has_value()) << "more used than there is";
 }
 
+TEST(PhoneTextTest, ScreenLock) {
+  constexpr char kLine[] = " User \"deviceLocked=0\" (id=0, flags=0x4c13): deviceLocked=1, x=0\n";
+  EXPECT_EQ(ParseScreenLocked(std::string("Trust manager state:\n") + kLine), true);
+  EXPECT_EQ(ParseScreenLocked(" User \"Work\" (id=10, flags=0x1030): deviceLocked=1\n"),
+            std::nullopt);
+  EXPECT_EQ(ParseScreenLocked(" User \"Iris\" (id=0, flags=0x13): deviceLocked=0,\n"), false);
+}
+
 TEST(PhoneTextTest, DeviceOwner) {
   EXPECT_TRUE(HasDeviceOwner("Current state:\n  Device Owner: \n    admin=x\n"));
   EXPECT_FALSE(HasDeviceOwner("  Profile Owner (User 10): \n  note: no Device Owner:\n"));

@@ -113,6 +113,15 @@ TEST_F(ProbeTest, APhoneLockedSinceItsStartWaitsForItsOwner) {
   EXPECT_EQ(device_.commands().find("content query"), std::string::npos);
 }
 
+TEST_F(ProbeTest, ALockedScreenIsAFactAndNoObstacle) {
+  device_.Say("dumpsys trust", {" User \"I\" (id=0, flags=0x13): deviceLocked=1,\n", 0, ""});
+  const auto result = ProbeAndroid({}, device_, kSerial);
+  ASSERT_TRUE(result.ok());
+  EXPECT_TRUE(result->facts.locked());
+  EXPECT_EQ(result->waiting_for, v1::WAITING_FOR_UNSPECIFIED);
+  EXPECT_EQ(Find(*result, "contacts").state(), v1::CAPABILITY_STATE_AVAILABLE);
+}
+
 TEST_F(ProbeTest, APhoneThatTheCompanyManagesSaysSo) {
   device_.Say("dumpsys device_policy", {"  Device Owner: \n    admin=x\n", 0, ""});
   const auto result = ProbeAndroid({}, device_, kSerial);
