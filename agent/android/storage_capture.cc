@@ -21,6 +21,7 @@ constexpr std::size_t kCardsMax = 8;
 // A prime: whatever the days between backups, every part gets its turn.
 constexpr std::uint32_t kVerifyParts = 17;
 constexpr std::int64_t kSecondNs = 1'000'000'000;
+constexpr std::uint64_t kTotalBytesMax = std::uint64_t{1} << 50;
 // Removed files that one new file is held against.
 constexpr std::size_t kRenameCandidatesMax = 8;
 
@@ -194,7 +195,7 @@ absl::Status StorageCapture::CaptureTree(const OpContext& ctx, const PhoneTree& 
   }
   std::sort(survey.wanted().begin(), survey.wanted().end(),
             [](const WantedFile& a, const WantedFile& b) { return a.path < b.path; });
-  parts_.budget.total_bytes += survey.wanted_bytes();
+  parts_.budget.total_bytes += std::min(survey.wanted_bytes(), kTotalBytesMax);
   parts_.line.Say(v1::PHASE_CAPTURING, "Copying the phone's files");
   FileFetch fetch(
       {parts_.line, parts_.builder, parts_.index, parts_.gaps, parts_.progress, parts_.budget},
