@@ -34,13 +34,6 @@ std::set<v1::Category> CategoriesOf(const BackupOptions& options) {
   return all;
 }
 
-// Errors of one step that the other steps would meet as well.
-bool EndsSession(const absl::Status& status) {
-  if (CauseOf(status) == v1::CAUSE_PHONE_STALLED) return false;
-  return absl::IsCancelled(status) || absl::IsUnavailable(status) ||
-         absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status);
-}
-
 class AndroidEngine final : public Engine {
  public:
   AndroidEngine(std::string serial, Clock& clock, FindPhone find, const AndroidPatience& patience)

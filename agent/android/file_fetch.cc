@@ -149,7 +149,7 @@ struct FileFetch::Alone {
   absl::Status fault;  // The snapshot's.
 };
 
-bool FileFetch::EndsSession(const absl::Status& status) {
+bool FileFetch::EndsFetch(const absl::Status& status) {
   if (absl::IsCancelled(status)) return true;
   if (!absl::IsDeadlineExceeded(status)) return false;
   // A phone may hang on one bad file, but not on one after the other.
@@ -216,7 +216,7 @@ absl::Status FileFetch::FetchBatch(const OpContext& ctx,
       const absl::Status status = RunTar(ctx, batch);
       batch.BreakOff();
       if (!batch.fault().ok()) return StopFor(batch.fault());
-      if (status.ok() || IsPhoneLost(status) || EndsSession(status)) return status;
+      if (status.ok() || IsPhoneLost(status) || EndsFetch(status)) return status;
       tar_works_ = false;
       return absl::OkStatus();
     });
@@ -265,7 +265,7 @@ absl::Status FileFetch::FetchAlone(const OpContext& ctx, const WantedFile& file)
       const absl::Status status = ReadOnce(ctx, file, alone);
       if (!alone.fault.ok()) return StopFor(alone.fault);
       if (status.ok()) continue;
-      if (IsPhoneLost(status) || EndsSession(status)) return status;
+      if (IsPhoneLost(status) || EndsFetch(status)) return status;
       alone.taker.reset();
       parts_.gaps.Add(SnapshotPath(file), ReasonOf(status));
       return absl::OkStatus();

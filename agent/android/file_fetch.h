@@ -85,7 +85,7 @@ class FileFetch {
   absl::Status CloseAlone(const OpContext& ctx, const WantedFile& file, Alone& alone);
 
   // Whether it goes beyond one file.
-  bool EndsSession(const absl::Status& status);
+  bool EndsFetch(const absl::Status& status);
   absl::Status Count(std::uint64_t bytes);
   void Finished(const OpContext& ctx, const WantedFile& file, const FileMark& mark);
   std::string SnapshotPath(const WantedFile& file) const {

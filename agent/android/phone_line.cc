@@ -22,6 +22,12 @@ bool IsPhoneLost(const absl::Status& status) {
          detail->cause() == v1::CAUSE_UNSPECIFIED;
 }
 
+bool EndsSession(const absl::Status& status) {
+  if (CauseOf(status) == v1::CAUSE_PHONE_STALLED) return false;
+  return absl::IsCancelled(status) || absl::IsUnavailable(status) ||
+         absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status);
+}
+
 void PhoneLine::Say(v1::Phase phase, const std::string& message) {
   phase_ = phase;
   message_ = message;

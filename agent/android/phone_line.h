@@ -37,6 +37,10 @@ using FindPhone = std::function<absl::StatusOr<AndroidPhone>(const OpContext& ct
 // The phone went away in the middle of something.
 bool IsPhoneLost(const absl::Status& status);
 
+// Whether every other step of a session would meet the same: called off, no
+// phone, no room. A phone that hangs or talks nonsense in one does not.
+bool EndsSession(const absl::Status& status);
+
 // Thread-bound. `clock`, `progress` outlive it.
 class PhoneLine {
  public:

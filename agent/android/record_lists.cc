@@ -63,7 +63,7 @@ std::vector<RecordList> RecordLists() {
       {v1::CATEGORY_CALL_LOG,
        kCallsPath,
        kCallsFormat,
-       "the call log",
+       "entries of the call log",
        {"content://call_log/calls",
         {"_id", "date", "duration", "type", "new", "is_read", "presentation"},
         {"countryiso", "name", "number"},

@@ -22,14 +22,6 @@ constexpr std::size_t kCardsBytesMax = 32 << 20;
 constexpr std::size_t kSettingsBytesMax = 1 << 20;
 constexpr std::size_t kPartBytesMax = 64 << 20;
 
-// Errors that are not about one list.
-bool EndsSession(const absl::Status& status) {
-  // A provider that hangs is one list less.
-  if (CauseOf(status) == v1::CAUSE_PHONE_STALLED) return false;
-  return absl::IsCancelled(status) || absl::IsDeadlineExceeded(status) ||
-         absl::IsUnavailable(status);
-}
-
 std::string UrlEncode(std::string_view text) {
   std::string encoded;
   for (const char c : text) {
@@ -53,8 +45,10 @@ absl::Status RecordsCapture::Judge(const absl::Status& status, const absl::Statu
   }
   const bool refused = absl::IsPermissionDenied(status);
   parts_.gaps.Add(path, refused ? v1::GAP_REASON_REFUSED : v1::GAP_REASON_FAILED);
-  parts_.remarks.push_back(refused ? fmt::format("this phone does not let us read {}", name)
-                                   : fmt::format("the phone failed when {} was read", name));
+  const char* const why = refused                    ? "this phone does not let us read them"
+                          : absl::IsDataLoss(status) ? "the phone answered with something else"
+                                                     : "the phone failed to give them";
+  parts_.remarks.push_back(fmt::format("{}: {}", name, why));
   return absl::OkStatus();
 }
 
@@ -155,7 +149,7 @@ absl::Status RecordsCapture::CaptureContacts(const OpContext& ctx) {
                   return absl::OkStatus();
                 })
           .status();
-  if (!read.ok()) return Judge(read, absl::OkStatus(), kContactsPath, "contacts as vCards");
+  if (!read.ok()) return Judge(read, absl::OkStatus(), kContactsPath, "vCards");
   std::string made;
   for (const auto& [id, values] : people) made += MakeCard(values);
   return PutText(ctx, kContactsPath, made);

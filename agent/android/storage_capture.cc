@@ -21,6 +21,7 @@ constexpr std::size_t kCardsMax = 8;
 // A prime: whatever the days between backups, every part gets its turn.
 constexpr std::uint32_t kVerifyParts = 17;
 constexpr std::int64_t kSecondNs = 1'000'000'000;
+constexpr std::uint64_t kTotalBytesMax = std::uint64_t{1} << 50;
 // Removed files that one new file is held against.
 constexpr std::size_t kRenameCandidatesMax = 8;
 
@@ -63,8 +64,12 @@ absl::StatusOr<std::vector<PhoneTree>> StorageCapture::Trees(const OpContext& ct
       return absl::OkStatus();
     });
   });
-  if (IsFileRefusal(listed)) return trees;
-  MOORING_RETURN_IF_ERROR(listed);
+  if (!listed.ok()) {
+    if (EndsSession(listed)) return listed;
+    trees.resize(1);
+    parts_.gaps.Add(kCardPrefix, v1::GAP_REASON_FAILED);
+    parts_.remarks.emplace_back("whether the phone has a memory card could not be told");
+  }
   return trees;
 }
 
@@ -73,16 +78,16 @@ absl::Status StorageCapture::Run(const OpContext& ctx) {
   MOORING_ASSIGN_OR_RETURN(const std::vector<PhoneTree> trees, Trees(ctx));
   for (const PhoneTree& tree : trees) {
     const absl::Status captured = CaptureTree(ctx, tree);
-    if (absl::IsNotFound(captured) || IsFileRefusal(captured)) {
-      // A card that is not readable; what an earlier backup has of it stays.
-      parts_.gaps.Add(tree.snapshot_root, v1::GAP_REASON_REFUSED);
-      parts_.remarks.push_back(
-          tree.snapshot_root == kInternalRoot
-              ? "the phone did not show its storage; was it unlocked since it was switched on?"
-              : "a memory card could not be read");
-      continue;
-    }
-    MOORING_RETURN_IF_ERROR(captured);
+    if (captured.ok()) continue;
+    if (EndsSession(captured)) return captured;
+    // What an earlier backup has of it stays.
+    const bool refused = absl::IsNotFound(captured) || IsFileRefusal(captured);
+    const bool is_card = tree.snapshot_root != kInternalRoot;
+    parts_.gaps.Add(tree.snapshot_root, refused ? v1::GAP_REASON_REFUSED : v1::GAP_REASON_FAILED);
+    parts_.remarks.push_back(
+        fmt::format("{}: {}", is_card ? "the memory card" : "the phone's files",
+                    refused ? "the phone did not show them"
+                            : std::string(captured.message().data(), captured.message().size())));
   }
   return absl::OkStatus();
 }
@@ -190,7 +195,7 @@ absl::Status StorageCapture::CaptureTree(const OpContext& ctx, const PhoneTree& 
   }
   std::sort(survey.wanted().begin(), survey.wanted().end(),
             [](const WantedFile& a, const WantedFile& b) { return a.path < b.path; });
-  parts_.budget.total_bytes += survey.wanted_bytes();
+  parts_.budget.total_bytes += std::min(survey.wanted_bytes(), kTotalBytesMax);
   parts_.line.Say(v1::PHASE_CAPTURING, "Copying the phone's files");
   FileFetch fetch(
       {parts_.line, parts_.builder, parts_.index, parts_.gaps, parts_.progress, parts_.budget},

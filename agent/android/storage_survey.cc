@@ -90,7 +90,8 @@ absl::Status StorageSurvey::Take(const FoundFile& found) {
   WantedFile file{std::string(found.path), found.size_bytes, found.modified_unix_ns, found.inode,
                   found.mode};
   if (!IsUnchanged(path, found)) {
-    wanted_bytes_ += found.size_bytes;
+    // A phone may claim any size.
+    wanted_bytes_ += std::min(found.size_bytes, ~std::uint64_t{0} - wanted_bytes_);
     wanted_.push_back(std::move(file));
   } else if (options_.is_to_verify && options_.is_to_verify(path)) {
     to_verify_.push_back(std::move(file));

@@ -44,7 +44,7 @@ void StoreAll(const OpContext& ctx, MemoryLink& link, Random& random, int files)
   for (int i = 0; i < files; ++i) {
     FileFacts facts;
     facts.modified_unix_ns = (1'700'000'000LL + i) * 1'000'000'000;
-    auto writer = builder->Put(ctx, "storage/internal/" + PathOf(i), facts);
+    auto writer = builder->Put(ctx, "storage/internal/" + PathOf(i), facts, Domain::kPerson);
     MOORING_CHECK(writer.ok() && (*writer)->Write(AsBytes("12 bytes long")).ok() &&
                   (*writer)->Close().ok());
   }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -36,6 +37,10 @@ struct DumpedFile {
   std::string sha256;              // Of regular files, in hexadecimal.
 
   friend bool operator==(const DumpedFile&, const DumpedFile&) = default;
+  friend std::ostream& operator<<(std::ostream& out, const DumpedFile& file) {
+    return out << file.path << " " << file.size_bytes << " " << file.modified_unix << " "
+               << file.sha256 << "\n";
+  }
 };
 
 // Thread-safe. Ignores SIGPIPE for the process, since hosts may go at any time.

@@ -422,7 +422,8 @@ class Finder {
         if (!rest.starts_with('@')) return std::nullopt;
         rest.remove_prefix(1);
         const std::int64_t seconds = info.modified_unix();
-        return fmt::format("{}.{:09}", seconds, info.modified_ns - seconds * 1'000'000'000);
+        // Nanoseconds, but toybox does not fill up with zeros: 5.040 s is "5.40000000".
+        return fmt::format("{}.{}", seconds, info.modified_ns - seconds * 1'000'000'000);
       }
       case 'u':
         return UserName(info.uid);
@@ -445,11 +446,13 @@ class Finder {
         format.remove_prefix(1);
         text += escape == 'n' ? '\n' : escape == 't' ? '\t' : escape == '0' ? '\0' : escape;
       } else if (c == '%') {
-        const std::string wanted(format.substr(0, 1));
+        const std::string rest(format);
         const std::optional<std::string> field = Field(format, found);
         if (!field) {
           (void)Emit(text);
-          (void)context_.Fail("find", "bad -printf %" + wanted);
+          const std::string wanted = rest.substr(0, 1);
+          (void)context_.Fail(
+              "find", wanted == "T" ? "bad -printf %T: %" + rest : "bad -printf %" + wanted);
           status_ = 1;
           is_gone_ = true;
           return false;

@@ -223,9 +223,10 @@ int RunLs(const ShellContext& context, const Arguments& arguments) {
   }
   std::sort(files.begin(), files.end(),
             [](const auto& a, const auto& b) { return a.name < b.name; });
+  std::sort(directories.begin(), directories.end());
   lister.Show(files);
   for (const std::string& name : directories) {
-    const bool has_title = names.size() > 1 || flags->Has("R");
+    const bool has_title = files.size() + directories.size() > 1 || flags->Has("R");
     if (has_title && (!files.empty() || name != directories.front())) {
       (void)context.out.Write("\n");
     }

@@ -115,21 +115,11 @@ class PacketSource final : public ByteSource {
   bool is_closed_ = false;
 };
 
-ShellState FirstState() {
-  ShellState state;
-  state.variables = {{"EXTERNAL_STORAGE", "/sdcard"},
-                     {"HOME", "/"},
-                     {"PATH", "/product/bin:/system/bin:/vendor/bin"},
-                     {"TMPDIR", "/data/local/tmp"},
-                     {"USER", "shell"}};
-  return state;
-}
-
 void RunRaw(AndroidPhone& phone, std::string_view command, ServiceStream& stream) {
   RawSink raw(stream);
   BufferedSink out(raw);
   RawSource in(stream, out);
-  ShellState state = FirstState();
+  ShellState state = FirstShellState();
   const ShellContext context{phone, state, in, out, out};
   (void)RunShell(context, command);
 }
@@ -142,7 +132,7 @@ void RunPackets(AndroidPhone& phone, std::string_view command, ServiceStream& st
   {
     BufferedSink out(raw_out);
     PacketSource in(phone, stream, out);
-    ShellState state = FirstState();
+    ShellState state = FirstShellState();
     const ShellContext context{phone, state, in, out, err};
     status = RunShell(context, command);
   }
@@ -163,7 +153,7 @@ void RunAbb(AndroidPhone& phone, std::string_view command, ServiceStream& stream
   RawSink raw(stream);
   BufferedSink out(raw);
   RawSource in(stream, out);
-  ShellState state = FirstState();
+  ShellState state = FirstShellState();
   const ShellContext context{phone, state, in, out, out};
   (void)RunProgram(context, arguments);
 }

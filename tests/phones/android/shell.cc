@@ -255,6 +255,7 @@ class Runner {
     std::vector<std::string> found = {pattern.starts_with('/') ? "/" : ""};
     while (!pattern.empty()) {
       while (pattern.starts_with('/')) pattern.remove_prefix(1);
+      if (pattern.empty()) break;
       const std::size_t slash = std::min(pattern.find('/'), pattern.size());
       const std::string part(pattern.substr(0, slash));
       pattern.remove_prefix(slash);
@@ -286,6 +287,16 @@ std::string ShellContext::Absolute(std::string_view path) const {
 int ShellContext::Fail(std::string_view name, std::string_view text) const {
   (void)err.Write(fmt::format("{}: {}\n", name, text));
   return 1;
+}
+
+ShellState FirstShellState() {
+  ShellState state;
+  state.variables = {{"EXTERNAL_STORAGE", "/sdcard"},
+                     {"HOME", "/"},
+                     {"PATH", "/product/bin:/system/bin:/vendor/bin"},
+                     {"TMPDIR", "/data/local/tmp"},
+                     {"USER", "shell"}};
+  return state;
 }
 
 std::string ErrorText(int error) {

@@ -21,6 +21,9 @@ struct ShellState {
   bool has_exited = false;
 };
 
+// What adbd gives to a command.
+ShellState FirstShellState();
+
 struct ShellContext {
   AndroidPhone& phone;
   ShellState& state;

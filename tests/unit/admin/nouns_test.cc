@@ -222,6 +222,20 @@ TEST_F(NounsTest, SnapshotsAreListedAndShown) {
   EXPECT_EQ(Run({"snapshot", "get", "7373"}).code, 2);
 }
 
+TEST_F(NounsTest, GapsAreShownByReasonAndWhereTheirPathsAre) {
+  v1::Capture& capture = *state().snapshots.mutable_snapshots(0)->add_captures();
+  capture.set_kind(v1::CAPTURE_KIND_FULL);
+  capture.set_result(v1::CAPTURE_RESULT_COMPLETE_WITH_GAPS);
+  v1::GapCount& gap = *capture.add_gaps();
+  gap.set_reason(v1::GAP_REASON_REFUSED);
+  gap.set_count(3);
+  const std::string out = Run({"snapshot", "get", "737373"}).out;
+  EXPECT_NE(out.find("complete with gaps"), std::string::npos) << out;
+  EXPECT_NE(out.find("3 files or lists: the phone did not let it be read"), std::string::npos)
+      << out;
+  EXPECT_NE(out.find("records/gaps.json"), std::string::npos) << out;
+}
+
 TEST_F(NounsTest, RequestsAreDecided) {
   Run({"snapshot", "delete", "737373", "--reason", "x"});
   const CliResult list = Run({"request", "list", "--state", "pending"});

@@ -119,6 +119,7 @@ class AndroidEngineTest : public ::testing::Test {
   absl::StatusOr<agent::RestoreOutcome> Restore(const std::string& serial) {
     MOORING_ASSIGN_OR_RETURN(const auto reader, OpenNewest());
     const std::unique_ptr<agent::Engine> engine = EngineOf(serial);
+    MOORING_RETURN_IF_ERROR(engine->Prepare(ctx_, progress_).status());
     MOORING_ASSIGN_OR_RETURN(check_, engine->CheckRestore(ctx_, *reader));
     if (!check_.possible) return absl::FailedPreconditionError("not possible");
     return engine->Restore(ctx_, *reader, SecretBytes(), progress_);
@@ -140,14 +141,27 @@ class AndroidEngineTest : public ::testing::Test {
     EXPECT_TRUE(dump.ok()) << dump.status();
     for (const android::DumpedFile& file : *dump) {
       std::string below = file.path;
-      for (const std::string prefix : {"/sdcard/", "/storage/"}) {
-        if (below.compare(0, prefix.size(), prefix) == 0) below.erase(0, prefix.size());
-      }
+      below.erase(0, below.find('/', below.compare(0, 9, "/storage/") == 0 ? 9 : 1) + 1);
       if (file.sha256.empty() || agent::IsSkippedPath(below)) continue;
-      files[file.path] = std::to_string(file.size_bytes) + " " +
-                         std::to_string(file.modified_unix) + " " + file.sha256;
+      // A memory card keeps every other second.
+      const bool is_card = file.path.compare(0, 9, "/storage/") == 0;
+      const std::int64_t time = file.modified_unix - (is_card ? file.modified_unix % 2 : 0);
+      files[file.path] =
+          std::to_string(file.size_bytes) + " " + std::to_string(time) + " " + file.sha256;
     }
     return files;
+  }
+  // Says what differs, not all that there is.
+  static void ExpectSame(const std::map<std::string, std::string>& actual,
+                         const std::map<std::string, std::string>& expected) {
+    EXPECT_EQ(actual.size(), expected.size());
+    for (const auto& [path, look] : expected) {
+      const auto it = actual.find(path);
+      EXPECT_EQ(it == actual.end() ? "missing" : it->second, look) << path;
+    }
+    for (const auto& [path, look] : actual) {
+      EXPECT_EQ(expected.count(path), 1U) << path << " is too much";
+    }
   }
   void ExpectGoodManners(const std::string& serial) {
     EXPECT_EQ(farm_->Violations(serial), std::vector<std::string>());
@@ -171,7 +185,7 @@ class AndroidEngineTest : public ::testing::Test {
   OpContext ctx_;
   std::uint16_t port_ = 0;
   std::unique_ptr<agent::AdbServer> server_;
-  agent::UsbBus usb_{RealFileSystem(), temp_.path() + "/no-usb"};
+  agent::SysfsUsbBus usb_{RealFileSystem(), temp_.path() + "/no-usb"};
   std::unique_ptr<android::AndroidFarm> farm_;
   MemoryLink link_{random_};
   agent::AndroidPatience patience_;

@@ -13,7 +13,6 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 class AndroidBackupTest : public AndroidEngineTest {};
 
@@ -39,7 +38,7 @@ TEST_F(AndroidBackupTest, AFullBackupComesBackOntoAnEmptyPhone) {
   const std::string replacement = AddEmptyPhone(2, empty);
   const auto restored = Restore(replacement);
   ASSERT_TRUE(restored.ok()) << restored.status();
-  EXPECT_EQ(FilesOf(replacement), FilesOf(serial));
+  ExpectSame(FilesOf(replacement), FilesOf(serial));
   EXPECT_GT(FilesOf(serial).size(), 100U);
   EXPECT_EQ(PhoneOf(replacement).providers().Count("sms"),
             PhoneOf(serial).providers().Count("sms"));
@@ -58,7 +57,7 @@ TEST_F(AndroidBackupTest, AFullBackupComesBackOntoAnEmptyPhone) {
   // Once more changes nothing.
   const auto again = Restore(replacement);
   ASSERT_TRUE(again.ok()) << again.status();
-  EXPECT_EQ(FilesOf(replacement), FilesOf(serial));
+  ExpectSame(FilesOf(replacement), FilesOf(serial));
   EXPECT_EQ(PhoneOf(replacement).providers().Count("sms"),
             PhoneOf(serial).providers().Count("sms"));
 }
@@ -81,7 +80,7 @@ TEST_F(AndroidBackupTest, AnIncrementalMovesWhatChanged) {
   android::AndroidPhoneOptions empty;
   const std::string replacement = AddEmptyPhone(4, empty);
   ASSERT_TRUE(Restore(replacement).ok());
-  EXPECT_EQ(FilesOf(replacement), FilesOf(serial));
+  ExpectSame(FilesOf(replacement), FilesOf(serial));
 }
 
 TEST_F(AndroidBackupTest, EveryVersionOfAndroidComesBackWhole) {
@@ -100,7 +99,7 @@ TEST_F(AndroidBackupTest, EveryVersionOfAndroidComesBackWhole) {
     const std::string replacement = AddEmptyPhone(200 + static_cast<std::uint64_t>(version), empty);
     const auto restored = Restore(replacement);
     ASSERT_TRUE(restored.ok()) << restored.status();
-    EXPECT_EQ(FilesOf(replacement), FilesOf(serial)) << GapsOf(*outcome);
+    ExpectSame(FilesOf(replacement), FilesOf(serial));
     ExpectGoodManners(serial);
     ExpectGoodManners(replacement);
     farm_->Detach(serial);
@@ -175,7 +174,7 @@ TEST_F(AndroidBackupTest, NewerFilesAreLeftAsTheyAre) {
   const auto before = FilesOf(serial);
   const auto restored = Restore(serial);
   ASSERT_TRUE(restored.ok()) << restored.status();
-  EXPECT_EQ(FilesOf(serial), before);
+  ExpectSame(FilesOf(serial), before);
   EXPECT_THAT(restored->remarks, Contains(HasSubstr("newer and different")));
 }
 
