@@ -305,10 +305,11 @@ absl::StatusOr<std::optional<std::int64_t>> Providers::Insert(std::string_view u
   }
   if (target.table == "data_view") target.table = "data";
   Bindings all = values;
-  for (const auto& [name, value] : target.values) {
-    const bool is_given = std::any_of(values.begin(), values.end(),
-                                      [&](const auto& given) { return given.first == name; });
-    if (!is_given) all.emplace_back(name, value);
+  for (const auto& wanted : target.values) {
+    const bool is_given = std::any_of(values.begin(), values.end(), [&](const auto& given) {
+      return given.first == wanted.first;
+    });
+    if (!is_given) all.push_back(wanted);
   }
   MOORING_ASSIGN_OR_RETURN(const std::optional<std::int64_t> id, InsertRow(target.table, all));
   if (target.table == "raw_contacts") {
