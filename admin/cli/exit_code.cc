@@ -11,6 +11,9 @@ ExitCode ExitCodeOf(v1::Cause cause) {
     case v1::CAUSE_PASSCODE_NOT_ENTERED:
     case v1::CAUSE_WRONG_BACKUP_PASSWORD:
     case v1::CAUSE_NEVER_CONNECTED:
+    case v1::CAUSE_PHONE_OFFLINE:
+    case v1::CAUSE_PHONE_NOT_STARTED:
+    case v1::CAUSE_USB_DEBUGGING_OFF:
       return ExitCode::kWaitingForPerson;
     case v1::CAUSE_TRUST_REFUSED:
     case v1::CAUSE_DECLINED:
@@ -18,6 +21,7 @@ ExitCode ExitCodeOf(v1::Cause cause) {
     case v1::CAUSE_NOT_ASSIGNED:
     case v1::CAUSE_POLICY_REFUSED:
     case v1::CAUSE_ENCRYPTION_REQUIRED:
+    case v1::CAUSE_USB_DEBUGGING_FORBIDDEN:
       return ExitCode::kWaitingForApproval;
     case v1::CAUSE_SERVER_BUSY:
     case v1::CAUSE_SERVER_FULL:

@@ -102,8 +102,9 @@ int AgentMain(int argc, char** argv, const Platforms& platforms, Clock& clock, R
     MessagePipe pipe{OwnedFd(kSessionPipeFd)};
     return RunSessionProcess(pipe, platforms.engines, clock, random);
   }
-  Environment environment{RealFileSystem(), clock,          random, platforms.start_monitors,
-                          SessionCommand(), MOORING_VERSION};
+  Environment environment{
+      RealFileSystem(), clock,           random,          platforms.start_monitors,
+      SessionCommand(), MOORING_VERSION, platforms.checks};
   return RunCommandLine(argc, argv, environment);
 }
 

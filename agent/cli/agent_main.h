@@ -11,6 +11,7 @@ namespace mooring::agent {
 struct Platforms {
   EngineFactory& engines;
   StartMonitors start_monitors;
+  PlatformChecks checks = nullptr;
 };
 
 // The whole program: a session if it was started as one, else the command that

@@ -41,7 +41,9 @@ class Signals {
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     thread_ = std::jthread([this] { Listen(); });
   }
-  ~Signals() { pthread_kill(thread_.native_handle(), SIGUSR1); }
+  ~Signals() {
+    if (thread_.joinable()) pthread_kill(thread_.native_handle(), SIGUSR1);
+  }
 
   std::stop_token stop() const { return stop_.get_token(); }
   void Wait() { thread_.join(); }
@@ -70,6 +72,8 @@ class Receiver {
   void TakeFinished(const session::v1::Finished& finished);
   void TakeDevices(const session::v1::DeviceList& list);
   void TakeStatus(const session::v1::AgentStatus& status);
+  // What of the phone cannot be reached, and why.
+  static void PrintOutOfReach(const v1::DeviceFacts& facts);
 
   const OutputFormat format_;
   ProgressDisplay progress_;
@@ -117,6 +121,7 @@ void Receiver::TakeFinished(const session::v1::Finished& finished) {
              ToHex(AsBytes(receipt.snapshot_id())), receipt.sequence(),
              BytesText(receipt.stored_bytes()), ToHex(AsBytes(receipt.root_hash())).substr(0, 16));
   fmt::print("Safe to unplug.\n");
+  if (!finished.reminder().empty()) fmt::print("{}.\n", Printable(finished.reminder()));
 }
 
 void Receiver::TakeDevices(const session::v1::DeviceList& list) {
@@ -136,6 +141,23 @@ void Receiver::TakeDevices(const session::v1::DeviceList& list) {
   } else {
     PrintTable(rows);
   }
+  for (const session::v1::AttachedDevice& device : list.devices()) PrintOutOfReach(device.facts());
+}
+
+void Receiver::PrintOutOfReach(const v1::DeviceFacts& facts) {
+  std::vector<std::vector<std::string>> rows;
+  for (const v1::Capability& capability : facts.capabilities()) {
+    if (capability.state() != v1::CAPABILITY_STATE_REFUSED &&
+        capability.state() != v1::CAPABILITY_STATE_OUT_OF_REACH) {
+      continue;
+    }
+    const std::string next = capability.next_step().empty() ? "" : "; " + capability.next_step();
+    rows.push_back(
+        {"  " + Printable(capability.name()), Printable(capability.reason()) + Printable(next)});
+  }
+  if (rows.empty()) return;
+  fmt::print("\n{} gives no access to:\n", Printable(facts.serial()));
+  PrintTable(rows);
 }
 
 void Receiver::TakeStatus(const session::v1::AgentStatus& status) {
@@ -306,7 +328,7 @@ int DoctorCommand(Environment& environment, const CommonOptions& common) {
   session::v1::DoctorReport report;
   bool found = false;
   std::vector<std::vector<std::string>> rows = {{"CHECK", "RESULT", "DETAIL", "WHAT TO DO"}};
-  for (const Check& check : RunDoctor(environment.clock, directory)) {
+  for (const Check& check : RunDoctor(environment.clock, directory, environment.platform_checks)) {
     const std::string result = check.result == CheckResult::kOk        ? "ok"
                                : check.result == CheckResult::kFinding ? "finding"
                                                                        : "info";

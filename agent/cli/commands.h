@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/cli/doctor.h"
 #include "agent/cli/output.h"
 #include "agent/device/device.h"
 #include "agent/process/child_process.h"
@@ -20,6 +21,9 @@ namespace mooring::agent {
 using StartMonitors = std::function<absl::StatusOr<std::vector<std::unique_ptr<DeviceMonitor>>>(
     DeviceMonitor::Listener& listener)>;
 
+// Looks for what keeps a platform's phones from being reached here.
+using PlatformChecks = std::function<std::vector<Check>()>;
+
 // What commands work with. Everything outlives them.
 struct Environment {
   FileSystem& files;
@@ -28,6 +32,7 @@ struct Environment {
   StartMonitors start_monitors;
   SessionCommand session;
   std::string version;
+  PlatformChecks platform_checks;  // May be empty.
 };
 
 struct CommonOptions {

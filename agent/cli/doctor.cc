@@ -1,6 +1,5 @@
 #include "agent/cli/doctor.h"
 
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -24,7 +23,6 @@ namespace mooring::agent {
 namespace {
 
 constexpr absl::Duration kSkewMax = absl::Minutes(5);
-constexpr std::uint16_t kAdbPort = 5037;
 
 Check Ok(std::string name, std::string detail) {
   return {CheckResult::kOk, std::move(name), std::move(detail), ""};
@@ -183,19 +181,10 @@ Check CheckPairingRecords() {
                  "run the agent as root, or let its user read this directory");
 }
 
-Check CheckAdb() {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(kAdbPort);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const bool there =
-      Connects(AF_INET, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
-  return Note("adb server", there ? "runs" : "does not run; only Android phones need it");
-}
-
 }  // namespace
 
-std::vector<Check> RunDoctor(Clock& clock, StateDirectory& state) {
+std::vector<Check> RunDoctor(Clock& clock, StateDirectory& state,
+                             const std::function<std::vector<Check>()>& platform_checks) {
   std::vector<Check> checks;
   const absl::StatusOr<AgentState> loaded = state.Load();
   if (loaded.ok()) {
@@ -210,7 +199,9 @@ std::vector<Check> RunDoctor(Clock& clock, StateDirectory& state) {
   }
   checks.push_back(CheckUsbmuxd());
   checks.push_back(CheckPairingRecords());
-  checks.push_back(CheckAdb());
+  if (platform_checks) {
+    for (Check& check : platform_checks()) checks.push_back(std::move(check));
+  }
   return checks;
 }
 

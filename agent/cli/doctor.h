@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct Check {
   std::string next_step;  // Of a finding.
 };
 
-std::vector<Check> RunDoctor(Clock& clock, StateDirectory& state);
+// `platform_checks` may be empty.
+std::vector<Check> RunDoctor(Clock& clock, StateDirectory& state,
+                             const std::function<std::vector<Check>()>& platform_checks);
 
 }  // namespace mooring::agent

@@ -14,10 +14,14 @@ ExitCode OfCause(v1::Cause cause) {
     case v1::CAUSE_CANCELLED_ON_PHONE:
     case v1::CAUSE_ENCRYPTION_REQUIRED:
     case v1::CAUSE_WRONG_BACKUP_PASSWORD:
+    case v1::CAUSE_PHONE_OFFLINE:
+    case v1::CAUSE_PHONE_NOT_STARTED:
+    case v1::CAUSE_USB_DEBUGGING_OFF:
       return kExitPerson;
     case v1::CAUSE_NOT_ASSIGNED:
     case v1::CAUSE_POLICY_REFUSED:
     case v1::CAUSE_DECLINED:
+    case v1::CAUSE_USB_DEBUGGING_FORBIDDEN:
       return kExitDenied;
     case v1::CAUSE_SERVER_BUSY:
     case v1::CAUSE_SERVER_FULL:

@@ -7,6 +7,11 @@ int main(int argc, char** argv) {
   mooring::SystemClock clock;
   mooring::SystemRandom random;
   mooring::agent::PlatformEngines engines(clock, random);
-  return mooring::agent::AgentMain(argc, argv, {engines, mooring::agent::StartPlatformMonitors},
+  return mooring::agent::AgentMain(argc, argv,
+                                   {engines,
+                                    [&engines](mooring::agent::DeviceMonitor::Listener& listener) {
+                                      return engines.StartMonitors(listener);
+                                    },
+                                    [&engines] { return engines.RunChecks(); }},
                                    clock, random);
 }

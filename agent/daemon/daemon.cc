@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/daemon/owner_words.h"
 #include "agent/device/cause.h"
 #include "agent/state/certificate.h"
 #include "proto/protocol_version.h"
@@ -22,13 +23,6 @@ constexpr absl::Duration kSayAgain = absl::Seconds(60);
 constexpr absl::Duration kRetryAfter = absl::Minutes(5);
 // A person who said no, or was not there, is not asked again for a while.
 constexpr absl::Duration kRetryAfterPerson = absl::Hours(1);
-
-bool WasAPerson(v1::Cause cause) {
-  return cause == v1::CAUSE_PASSCODE_NOT_ENTERED || cause == v1::CAUSE_CANCELLED_ON_PHONE ||
-         cause == v1::CAUSE_TRUST_REFUSED || cause == v1::CAUSE_DECLINED ||
-         cause == v1::CAUSE_CANCELLED || cause == v1::CAUSE_ENCRYPTION_REQUIRED ||
-         cause == v1::CAUSE_WRONG_BACKUP_PASSWORD;
-}
 
 std::string Sentence(const session::v1::Finished& finished) {
   if (finished.next_step().empty()) return finished.message();
@@ -188,8 +182,12 @@ void Daemon::OnJobProgress(Job& job, v1::Progress progress) {
   control_->Send(std::move(event));
 }
 
-void Daemon::OnJobEnded(Job& job, const SessionEnd& end) {
+void Daemon::OnJobEnded(Job& job, SessionEnd end) {
   MutexLock lock(mutex_);
+  if (const auto it = devices_.find(job.serial()); it != devices_.end()) {
+    end.finished =
+        InOrganizationsWords(end.finished, job.task() == Start::TASK_BACKUP, it->second.standing);
+  }
   for (const auto& watch : job.watches) watch->PostFinished(end.finished);
   if (job.is_probe()) {
     AfterProbe(job, end);
@@ -207,17 +205,25 @@ void Daemon::AfterProbe(Job& job, const SessionEnd& end) {
   Device& device = it->second;
   device.probed = true;
   if (end.has_probed) {
+    // What kept it from being backed up is gone: no reason to wait any longer.
+    if (device.waiting_for != v1::WAITING_FOR_UNSPECIFIED &&
+        end.probed.waiting_for() == v1::WAITING_FOR_UNSPECIFIED) {
+      device.retry_at = absl::ZeroDuration();
+    }
     const v1::Platform platform = device.facts.platform();
     device.facts = end.probed.facts();
     device.facts.set_platform(platform);
     device.facts.set_serial(job.serial());
     device.waiting_for = end.probed.waiting_for();
-    device.message = end.probed.message();
+    device.probe_message = end.probed.message();
   } else {
-    device.message = Sentence(end.finished);
+    device.probe_message = Sentence(end.finished);
     log_.Warning("probe failed", {{"why", end.finished.message()}});
   }
-  if (device.has_standing && !device.standing.assigned()) device.message = kNotAssignedMessage;
+  device.message = device.has_standing
+                       ? DeskMessage(device.standing, device.waiting_for, device.probe_message)
+                       : device.probe_message;
+  if (device.provisional) return;
   v1::ControlRequest event;
   *event.mutable_device_attached() = device.facts;
   control_->Send(std::move(event));
@@ -250,12 +256,13 @@ void Daemon::AfterSession(Job& job, const SessionEnd& end) {
   device.waiting_for = v1::WAITING_FOR_UNSPECIFIED;
   if (end.finished.succeeded()) {
     device.message = restore ? "Restored" : "Backed up; safe to unplug";
+    if (!end.finished.reminder().empty()) device.message += ". " + end.finished.reminder();
     // Until the server says so itself.
     if (!restore) device.standing.set_due(false);
   } else {
     device.message = Sentence(end.finished);
-    device.retry_at =
-        clock_.Monotonic() + (WasAPerson(end.finished.cause()) ? kRetryAfterPerson : kRetryAfter);
+    device.retry_at = clock_.Monotonic() +
+                      (WasForAPerson(end.finished.cause()) ? kRetryAfterPerson : kRetryAfter);
   }
 }
 
@@ -272,17 +279,22 @@ void Daemon::OnAttached(const DeviceMonitor::Attached& attached) {
   device.facts.set_platform(attached.platform);
   device.facts.set_serial(attached.serial);
   device.facts.set_battery_percent(-1);
+  device.provisional = attached.provisional;
   Probe(attached.serial);
 }
 
 void Daemon::OnDetached(const std::string& serial) {
   MutexLock lock(mutex_);
-  if (devices_.erase(serial) == 0) return;
+  const auto it = devices_.find(serial);
+  if (it == devices_.end()) return;
+  const bool was_told = !it->second.provisional;
+  devices_.erase(it);
   log_.Info("phone detached", {{"serial", serial}});
+  changed_.NotifyAll();
+  if (!was_told) return;
   v1::ControlRequest event;
   event.set_device_detached(serial);
   control_->Send(std::move(event));
-  changed_.NotifyAll();
 }
 
 void Daemon::OnChanged(const std::string& serial) {
@@ -311,7 +323,7 @@ std::vector<v1::ControlRequest> Daemon::Greeting() {
   MutexLock lock(mutex_);
   std::vector<v1::ControlRequest> greeting;
   for (const auto& [serial, device] : devices_) {
-    if (!device.probed) continue;
+    if (!device.probed || device.provisional) continue;
     v1::ControlRequest event;
     *event.mutable_device_attached() = device.facts;
     greeting.push_back(std::move(event));

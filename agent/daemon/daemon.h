@@ -25,11 +25,6 @@
 
 namespace mooring::agent {
 
-// What the desk says of a phone that is bound to nobody.
-inline constexpr char kNotAssignedMessage[] =
-    "Not assigned to anyone yet, so nothing is read from it; an administrator assigns it with "
-    "mooring device assign";
-
 struct DaemonOptions {
   std::string agent_version;
   std::string hostname;
@@ -77,11 +72,15 @@ class Daemon final : public DeviceMonitor::Listener, public ControlStream::Liste
  private:
   struct Device {
     v1::DeviceFacts facts;
+    // Shown here, not told to the server.
+    bool provisional = false;
     bool probed = false;
     bool has_standing = false;
     v1::DeviceStanding standing;
     v1::WaitingFor waiting_for = v1::WAITING_FOR_UNSPECIFIED;
     std::string message;
+    // What the probe said, to be shown again when the standing changes.
+    std::string probe_message;
     // Monotonic; no automatic backup before.
     absl::Duration retry_at = absl::ZeroDuration();
   };
@@ -90,7 +89,7 @@ class Daemon final : public DeviceMonitor::Listener, public ControlStream::Liste
   void Keep(std::stop_token stop);
   void RunJob(Job& job);
   void OnJobProgress(Job& job, v1::Progress progress);
-  void OnJobEnded(Job& job, const SessionEnd& end);
+  void OnJobEnded(Job& job, SessionEnd end);
   void AfterProbe(Job& job, const SessionEnd& end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AfterSession(Job& job, const SessionEnd& end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

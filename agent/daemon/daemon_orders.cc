@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "agent/daemon/daemon.h"
+#include "agent/daemon/owner_words.h"
 #include "agent/device/cause.h"
 #include "agent/process/status_message.h"
 #include "storage/base/status.h"
@@ -56,11 +57,11 @@ void Daemon::OnStanding(const v1::DeviceStanding& standing) {
   const bool was_told = device.has_standing;
   device.has_standing = true;
   device.standing = standing;
-  if (!standing.assigned()) {
-    device.message = kNotAssignedMessage;
-    if (!was_told) log_.Info("phone not assigned", {{"serial", standing.serial()}});
-  } else if (device.message == kNotAssignedMessage) {
-    device.message.clear();
+  if (!standing.assigned() && !was_told) {
+    log_.Info("phone not assigned", {{"serial", standing.serial()}});
+  }
+  if (!standing.assigned() || !was_told || device.message == kNotAssignedMessage) {
+    device.message = DeskMessage(standing, device.waiting_for, device.probe_message);
   }
   Decide(standing.serial());
 }
@@ -239,7 +240,7 @@ void Daemon::AwaitProbes(const OpContext& ctx, absl::Duration patience) {
   MutexLock lock(mutex_);
   changed_.WaitFor(mutex_, ctx.stop, patience, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     for (const auto& [serial, device] : devices_) {
-      if (!device.probed || !device.has_standing) return false;
+      if (!device.probed || (!device.has_standing && !device.provisional)) return false;
     }
     return !devices_.empty();
   });

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,9 @@ struct BackupOptions {
   v1::PhoneEncryption phone_encryption = v1::PHONE_ENCRYPTION_AS_IS;
   // Password of the phone's own backup encryption; empty if not known.
   SecretBytes backup_password;
+  // Categories that policy has captured, for platforms that can leave one out;
+  // nullopt if the server does not say.
+  std::optional<std::vector<v1::Category>> categories;
 };
 
 struct BackupOutcome {
@@ -106,6 +110,9 @@ class DeviceMonitor {
   struct Attached {
     v1::Platform platform = v1::PLATFORM_UNSPECIFIED;
     std::string serial;
+    // Where it is rather than which phone it is: it does not let itself be
+    // asked yet. Shown at the desk, not told to the server.
+    bool provisional = false;
   };
   class Listener {
    public:

@@ -18,9 +18,6 @@
 namespace mooring::agent {
 namespace {
 
-// How long one poll sleeps: the latency of a stop request.
-constexpr int kPollMs = 100;
-constexpr absl::Duration kTellEvery = absl::Seconds(1);
 // Largest piece for one call into TLS, whose lengths are ints.
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
 
@@ -91,14 +88,14 @@ absl::Status SocketPhoneStream::StartTls(const OpContext& ctx, const PairRecord&
   }
   tls_.reset(SSL_new(context));
   if (!tls_ || SSL_set_fd(tls_.get(), socket_) != 1) return NotTrusted("no memory");
-  Wait wait{.since = clock_.Monotonic(), .told_at = clock_.Monotonic()};
+  wait_.Restart();
   while (true) {
     ERR_clear_error();
     const Step step = TlsStep(SSL_connect(tls_.get()));
     if (step == Step::kDone) return CheckPeer(pairing);
     if (step == Step::kClosed) return NotTrusted("the iPhone closed it");
     if (step == Step::kFailed) return NotTrusted("the handshake failed");
-    MOORING_RETURN_IF_ERROR(Await(ctx, step == Step::kWantWrite, wait));
+    MOORING_RETURN_IF_ERROR(Await(ctx, step));
   }
 }
 
@@ -160,59 +157,39 @@ SocketPhoneStream::Step SocketPhoneStream::WriteSome(ByteView bytes, std::size_t
   return result < 0 && (errno == EAGAIN || errno == EINTR) ? Step::kWantWrite : Step::kClosed;
 }
 
-absl::Status SocketPhoneStream::Await(const OpContext& ctx, bool writing, Wait& wait) {
-  while (true) {
-    if (ctx.stop.stop_requested()) {
-      return Failure(absl::StatusCode::kCancelled, v1::CAUSE_CANCELLED, "cancelled", "");
-    }
-    if (clock_.Now() >= ctx.deadline) return absl::DeadlineExceededError("out of time");
-    pollfd poll_for{
-        .fd = socket_, .events = static_cast<short>(writing ? POLLOUT : POLLIN), .revents = 0};
-    if (poll(&poll_for, 1, kPollMs) > 0) return absl::OkStatus();
-    const absl::Duration now = clock_.Monotonic();
-    if (now - wait.since > silence_max_) {
-      return Failure(
-          absl::StatusCode::kDeadlineExceeded, v1::CAUSE_PHONE_STALLED,
-          fmt::format("the iPhone was silent for {}", absl::FormatDuration(silence_max_)),
-          "Unlock the iPhone, restart it if that does not help, and try again");
-    }
-    if (listener_ && now - wait.told_at >= kTellEvery) {
-      wait.told_at = now;
-      MOORING_RETURN_IF_ERROR(listener_(now - wait.since));
-    }
-  }
+absl::Status SocketPhoneStream::Await(const OpContext& ctx, Step wanted) {
+  const bool writing = wanted == Step::kWantWrite;
+  return wait_.Await(ctx, {.reading = !writing, .writing = writing});
 }
 
 absl::Status SocketPhoneStream::Read(const OpContext& ctx, std::span<std::byte> out) {
-  Wait wait{.since = clock_.Monotonic(), .told_at = clock_.Monotonic()};
+  wait_.Restart();
   while (!out.empty()) {
     std::size_t moved = 0;
     const Step step = ReadSome(out, moved);
     if (step == Step::kClosed || step == Step::kFailed) return Closed();
     if (step == Step::kDone) {
       out = out.subspan(moved);
-      if (!out.empty()) wait = {.since = clock_.Monotonic(), .told_at = clock_.Monotonic()};
+      if (!out.empty()) wait_.Restart();
       continue;
     }
-    MOORING_RETURN_IF_ERROR(Await(ctx, step == Step::kWantWrite, wait));
+    MOORING_RETURN_IF_ERROR(Await(ctx, step));
   }
-  return ctx.stop.stop_requested()
-             ? Failure(absl::StatusCode::kCancelled, v1::CAUSE_CANCELLED, "cancelled", "")
-             : absl::OkStatus();
+  return CheckNotStopped(ctx);
 }
 
 absl::Status SocketPhoneStream::Write(const OpContext& ctx, ByteView bytes) {
-  Wait wait{.since = clock_.Monotonic(), .told_at = clock_.Monotonic()};
+  wait_.Restart();
   while (!bytes.empty()) {
     std::size_t moved = 0;
     const Step step = WriteSome(bytes, moved);
     if (step == Step::kClosed || step == Step::kFailed) return Closed();
     if (step == Step::kDone) {
       bytes = bytes.subspan(moved);
-      if (!bytes.empty()) wait = {.since = clock_.Monotonic(), .told_at = clock_.Monotonic()};
+      if (!bytes.empty()) wait_.Restart();
       continue;
     }
-    MOORING_RETURN_IF_ERROR(Await(ctx, step == Step::kWantWrite, wait));
+    MOORING_RETURN_IF_ERROR(Await(ctx, step));
   }
   return absl::OkStatus();
 }

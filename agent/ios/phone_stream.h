@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 
@@ -15,6 +14,7 @@
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
 
+#include "agent/device/socket_wait.h"
 #include "agent/ios/pair_record.h"
 #include "storage/base/bytes.h"
 #include "storage/base/clock.h"
@@ -33,10 +33,6 @@ namespace mooring::agent {
 // listener returns.
 class PhoneStream {
  public:
-  // Called about once a second while a call waits, with how long it has; an
-  // error ends the wait.
-  using QuietListener = std::function<absl::Status(absl::Duration quiet)>;
-
   virtual ~PhoneStream() = default;
 
   // Fills all of `out`.
@@ -64,7 +60,9 @@ class SocketPhoneStream final : public PhoneStream {
   absl::Status Read(const OpContext& ctx, std::span<std::byte> out) override;
   absl::Status Write(const OpContext& ctx, ByteView bytes) override;
   bool HasInput() override;
-  void SetQuietListener(QuietListener listener) override { listener_ = std::move(listener); }
+  void SetQuietListener(QuietListener listener) override {
+    wait_.SetQuietListener(std::move(listener));
+  }
 
  private:
   struct FreeTls {
@@ -72,26 +70,19 @@ class SocketPhoneStream final : public PhoneStream {
     void operator()(ssl_ctx_st* context) const;
   };
   enum class Step { kDone, kWantRead, kWantWrite, kClosed, kFailed };
-  // Tracks one wait across several polls.
-  struct Wait {
-    absl::Duration since;
-    absl::Duration told_at;
-  };
 
   SocketPhoneStream(Clock& clock, int socket, absl::Duration silence_max)
-      : clock_(clock), socket_(socket), silence_max_(silence_max) {}
+      : socket_(socket), wait_(clock, socket, silence_max, "iPhone") {}
 
   Step ReadSome(std::span<std::byte> out, std::size_t& moved);
   Step WriteSome(ByteView bytes, std::size_t& moved);
   Step TlsStep(int result) const;
   // Until the socket is ready, or for good when it will not be.
-  absl::Status Await(const OpContext& ctx, bool writing, Wait& wait);
+  absl::Status Await(const OpContext& ctx, Step wanted);
   absl::Status CheckPeer(const PairRecord& pairing) const;
 
-  Clock& clock_;
   const int socket_;
-  const absl::Duration silence_max_;
-  QuietListener listener_;
+  SocketWait wait_;
   std::unique_ptr<ssl_ctx_st, FreeTls> tls_context_;
   std::unique_ptr<ssl_st, FreeTls> tls_;
 };

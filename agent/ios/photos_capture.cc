@@ -10,7 +10,7 @@
 
 #include "agent/device/cause.h"
 #include "agent/ios/afc_files.h"
-#include "agent/ios/timestamp.h"
+#include "agent/device/timestamp.h"
 #include "storage/base/status.h"
 
 namespace mooring::agent {

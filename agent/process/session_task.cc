@@ -93,12 +93,18 @@ absl::Status SessionTask::Backup(const OpContext& ctx, const session::v1::Start&
                            SnapshotBuilderImpl::Create(ctx, backup_link_, random_, grant,
                                                        Secret(start.hpke_private_key()), options));
   BackupOptions wanted;
-  for (const int capture : begin.captures()) {
+  for (const int capture : grant.captures().empty() ? begin.captures() : grant.captures()) {
     wanted.captures.push_back(static_cast<v1::CaptureKind>(capture));
   }
   wanted.quota_bytes = grant.quota_bytes();
   wanted.phone_encryption = grant.phone_encryption();
   wanted.backup_password = Secret(start.backup_password());
+  if (grant.has_categories()) {
+    std::vector<v1::Category>& categories = wanted.categories.emplace();
+    for (const int category : grant.categories().captured()) {
+      categories.push_back(static_cast<v1::Category>(category));
+    }
+  }
   MOORING_ASSIGN_OR_RETURN(BackupOutcome outcome, engine_.Backup(ctx, wanted, *builder, progress_));
 
   progress_.Report(v1::PHASE_COMMITTING, v1::WAITING_FOR_SERVER,

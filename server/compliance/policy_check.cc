@@ -80,7 +80,6 @@ absl::Status CheckCategories(const v1::Policy& policy) {
                                "so nothing can be cut out of it; set ios.full_off, or capture it",
                                name));
     }
-    return NotYet(fmt::format("categories ({}: skip)", name));
   }
   return absl::OkStatus();
 }
@@ -136,7 +135,6 @@ absl::Status CheckEnforced(const v1::Policy& policy) {
       policy.tampered_action() == v1::TAMPERED_ACTION_REFUSE) {
     return NotYet("tampered_action (other than allow)");
   }
-  if (policy.ios().full_off()) return NotYet("ios.full_off");
   return absl::OkStatus();
 }
 
@@ -176,6 +174,36 @@ v1::Policy BuiltInPolicy() {
   policy.mutable_retention()->set_weekly(4);
   policy.mutable_retention()->set_monthly(6);
   return WithDefaults(std::move(policy));
+}
+
+std::vector<v1::Category> CapturedCategories(const v1::Policy& policy) {
+  std::vector<v1::Category> captured;
+  for (int value = v1::Category_MIN; value <= v1::Category_MAX; ++value) {
+    if (!v1::Category_IsValid(value) || value == v1::CATEGORY_UNSPECIFIED) continue;
+    const auto category = static_cast<v1::Category>(value);
+    v1::CategoryAction action = category == v1::CATEGORY_INSTALLED_APPS
+                                    ? v1::CATEGORY_ACTION_SKIP
+                                    : v1::CATEGORY_ACTION_CAPTURE;
+    for (const v1::CategoryRule& rule : policy.categories()) {
+      if (rule.category() == category) action = rule.action();
+    }
+    if (action == v1::CATEGORY_ACTION_CAPTURE) captured.push_back(category);
+  }
+  return captured;
+}
+
+absl::StatusOr<std::vector<v1::CaptureKind>> AllowedCaptures(const v1::Policy& policy,
+                                                             v1::Platform platform,
+                                                             std::vector<v1::CaptureKind> asked) {
+  if (platform == v1::PLATFORM_ANDROID) {
+    return std::vector<v1::CaptureKind>{v1::CAPTURE_KIND_FULL};
+  }
+  if (!policy.ios().full_off()) return asked;
+  const std::vector<v1::Category> captured = CapturedCategories(policy);
+  if (std::find(captured.begin(), captured.end(), v1::CATEGORY_PHOTOS) == captured.end()) {
+    return absl::PermissionDeniedError("policy takes nothing of an iPhone");
+  }
+  return std::vector<v1::CaptureKind>{v1::CAPTURE_KIND_PHOTOS};
 }
 
 absl::Duration RpoOf(const v1::Policy& policy) {

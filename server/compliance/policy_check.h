@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -29,6 +30,17 @@ v1::Policy WithDefaults(v1::Policy policy);
 
 // What `mooringd init` applies to the group "default".
 v1::Policy BuiltInPolicy();
+
+// What of a phone is captured: every category that no rule skips, but for
+// installed apps, which a rule has to name.
+std::vector<v1::Category> CapturedCategories(const v1::Policy& policy);
+
+// The captures that a session takes where `asked` are asked for. Of an Android
+// phone there is one; of an iPhone, photos alone where policy turns full off.
+// kPermissionDenied: policy leaves nothing to capture.
+absl::StatusOr<std::vector<v1::CaptureKind>> AllowedCaptures(const v1::Policy& policy,
+                                                             v1::Platform platform,
+                                                             std::vector<v1::CaptureKind> asked);
 
 // The RPO of a checked policy.
 absl::Duration RpoOf(const v1::Policy& policy);

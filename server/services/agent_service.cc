@@ -8,6 +8,7 @@
 #include "server/log/json_text.h"
 #include "server/rpc/method_names.h"
 #include "server/rpc/tls.h"
+#include "server/services/device_facts.h"
 #include "server/services/proto_time.h"
 #include "storage/base/status.h"
 #include "storage/catalog/agent_store.h"
@@ -17,20 +18,6 @@ namespace mooring::server {
 namespace {
 
 constexpr absl::Duration kEventDeadline = absl::Seconds(30);
-constexpr std::size_t kFactBytesMax = 256;
-
-// Facts of a phone are what the phone says: bounded, and without control characters.
-absl::StatusOr<v1::DeviceFacts> CleanFacts(const v1::DeviceFacts& facts) {
-  if (facts.serial().empty() || facts.serial().size() > 128 ||
-      CleanMessage(facts.serial()) != facts.serial()) {
-    return absl::InvalidArgumentError("a phone without a usable serial number");
-  }
-  v1::DeviceFacts clean = facts;
-  clean.set_name(CleanMessage(facts.name()).substr(0, kFactBytesMax));
-  clean.set_model(CleanMessage(facts.model()).substr(0, kFactBytesMax));
-  clean.set_os_version(CleanMessage(facts.os_version()).substr(0, kFactBytesMax));
-  return clean;
-}
 
 }  // namespace
 
@@ -104,9 +91,17 @@ absl::Status AgentEvents::Attached(const Caller& caller, const v1::DeviceFacts& 
   const DeviceId new_id = DeviceId::Make(parts_.random);
   const absl::Status stored =
       parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
+        MOORING_ASSIGN_OR_RETURN(const auto known, tx.devices().FindBySerial(clean.serial()));
         MOORING_ASSIGN_OR_RETURN(
             const auto device,
-            tx.devices().Attach(new_id, clean, caller.agent.id, parts_.clock.Now()));
+            tx.devices().Attach(new_id, known ? MergeFacts(known->facts, clean) : clean,
+                                caller.agent.id, parts_.clock.Now()));
+        if (known && !known->facts.platform_id().empty() && !clean.platform_id().empty() &&
+            known->facts.platform_id() != clean.platform_id()) {
+          // It was reset, or is another phone with the same serial number.
+          return tx.Audit(
+              AuditOf(parts_, caller.actor(), "device.platform_changed", device.id.hex()));
+        }
         if (device.id != new_id) return absl::OkStatus();
         return tx.Audit(AuditOf(parts_, caller.actor(), "device.discover", device.id.hex(),
                                 fmt::format(R"({{"serial":{}}})", JsonText(device.serial))));

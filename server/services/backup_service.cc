@@ -98,9 +98,7 @@ absl::Status BackupServiceImpl::Begin(const Caller& caller, const OpContext& ctx
                                       v1::BeginBackupResponse& response) {
   MOORING_RETURN_IF_ERROR(CheckBegin(request));
   const std::string& serial = request.device().serial();
-  v1::PhoneEncryption encryption = v1::PHONE_ENCRYPTION_AS_IS;
-  MOORING_ASSIGN_OR_RETURN(const storage::DeviceRecord device,
-                           CheckDevice(caller, ctx, request.device(), encryption));
+  MOORING_ASSIGN_OR_RETURN(const Admitted admitted, CheckDevice(caller, ctx, request));
   MOORING_ASSIGN_OR_RETURN(const StoreRoom room, RoomOf(ctx, parts_));
   const SlotSeeker seeker{.key = request.idempotency_key() + caller.agent.id.bytes(),
                           .agent = caller.agent.id,
@@ -125,9 +123,8 @@ absl::Status BackupServiceImpl::Begin(const Caller& caller, const OpContext& ctx
         static_cast<std::uint32_t>(absl::ToInt64Milliseconds(slot->retry_after)));
     return absl::OkStatus();
   }
-  response.mutable_granted()->set_phone_encryption(encryption);
   const absl::Status granted =
-      Grant(caller, ctx, request, device, room, *response.mutable_granted());
+      Grant(caller, ctx, request, admitted, room, *response.mutable_granted());
   if (granted.ok()) return granted;
   response.Clear();
   parts_.slots.Release(seeker.key);
@@ -135,9 +132,9 @@ absl::Status BackupServiceImpl::Begin(const Caller& caller, const OpContext& ctx
   return WithCause(granted, v1::CAUSE_SERVER_BUSY, "try again when that session has ended");
 }
 
-absl::StatusOr<storage::DeviceRecord> BackupServiceImpl::CheckDevice(
-    const Caller& caller, const OpContext& ctx, const v1::DeviceFacts& facts,
-    v1::PhoneEncryption& encryption) {
+absl::StatusOr<BackupServiceImpl::Admitted> BackupServiceImpl::CheckDevice(
+    const Caller& caller, const OpContext& ctx, const v1::BeginBackupRequest& request) {
+  const v1::DeviceFacts& facts = request.device();
   std::optional<storage::DeviceRecord> device;
   std::optional<v1::StoredPolicy> policy;
   const DeviceId new_id = DeviceId::Make(parts_.random);
@@ -160,34 +157,53 @@ absl::StatusOr<storage::DeviceRecord> BackupServiceImpl::CheckDevice(
         absl::FailedPreconditionError("the phone is bound to nobody, so nothing is read from it"),
         v1::CAUSE_NOT_ASSIGNED, "an administrator must run `mooring device assign`");
   }
-  if (!policy) return *device;
-  encryption = policy->policy().phone_encryption();
-  const auto& desks = policy->policy().roaming().agents();
-  if (desks.empty() ||
-      std::find(desks.begin(), desks.end(), caller.agent.hostname) != desks.end()) {
-    return *device;
-  }
-  MOORING_RETURN_IF_ERROR(desk_.Missed(ctx, facts.serial(), v1::CAUSE_POLICY_REFUSED,
-                                       "policy does not allow this workstation"));
-  return WithCause(absl::PermissionDeniedError(
-                       "policy does not let this phone be backed up at this workstation"),
-                   v1::CAUSE_POLICY_REFUSED,
+  Admitted admitted;
+  admitted.device = *std::move(device);
+  if (policy) admitted.policy = policy->policy();
+  const auto refused = [&](const std::string& message, const std::string& next) -> absl::Status {
+    MOORING_RETURN_IF_ERROR(desk_.Missed(ctx, facts.serial(), v1::CAUSE_POLICY_REFUSED, message));
+    return WithCause(absl::PermissionDeniedError(message), v1::CAUSE_POLICY_REFUSED, next);
+  };
+  const auto& desks = admitted.policy.roaming().agents();
+  if (!desks.empty() &&
+      std::find(desks.begin(), desks.end(), caller.agent.hostname) == desks.end()) {
+    return refused("policy does not let this phone be backed up at this workstation",
                    "plug it in at a workstation that roaming.agents names");
+  }
+  std::vector<v1::CaptureKind> asked;
+  for (const int capture : request.captures()) {
+    asked.push_back(static_cast<v1::CaptureKind>(capture));
+  }
+  auto captures = AllowedCaptures(admitted.policy, facts.platform(), std::move(asked));
+  if (!captures.ok()) {
+    return refused(std::string(captures.status().message()), "an administrator may change policy");
+  }
+  admitted.captures = *std::move(captures);
+  return admitted;
 }
 
 absl::Status BackupServiceImpl::Grant(const Caller& caller, const OpContext& ctx,
                                       const v1::BeginBackupRequest& request,
-                                      const storage::DeviceRecord& device, const StoreRoom& room,
+                                      const Admitted& admitted, const StoreRoom& room,
                                       v1::SessionGrant& grant) {
+  const storage::DeviceRecord& device = admitted.device;
   storage::BeginOptions options;
   options.idempotency_key = ToBytes(request.idempotency_key());
   options.device = device.id;
   options.agent = caller.agent.id;
-  options.captures.assign(request.captures().begin(), request.captures().end());
+  options.captures.assign(admitted.captures.begin(), admitted.captures.end());
   options.lease = parts_.settings.lease;
   MOORING_ASSIGN_OR_RETURN(const storage::BegunSession begun,
                            parts_.repository.Begin(ctx, options));
   MOORING_ASSIGN_OR_RETURN(const Bytes sealed, SealKeys(caller, begun));
+  grant.set_phone_encryption(admitted.policy.phone_encryption() == v1::PHONE_ENCRYPTION_UNSPECIFIED
+                                 ? v1::PHONE_ENCRYPTION_AS_IS
+                                 : admitted.policy.phone_encryption());
+  for (const v1::CaptureKind capture : admitted.captures) grant.add_captures(capture);
+  grant.mutable_categories();
+  for (const v1::Category category : CapturedCategories(admitted.policy)) {
+    grant.mutable_categories()->add_captured(category);
+  }
   grant.set_session_id(begun.session.bytes());
   grant.set_snapshot_id(begun.snapshot.bytes());
   grant.set_device_id(begun.device.bytes());

@@ -3,7 +3,10 @@
 
 #pragma once
 
+#include <vector>
+
 #include "mooring/v1/backup.grpc.pb.h"
+#include "mooring/v1/policy.pb.h"
 #include "server/rpc/rpc_gate.h"
 #include "server/services/server_parts.h"
 #include "server/services/session_desk.h"
@@ -34,12 +37,16 @@ class BackupServiceImpl final : public v1::BackupService::Service {
  private:
   absl::Status Begin(const Caller& caller, const OpContext& ctx,
                      const v1::BeginBackupRequest& request, v1::BeginBackupResponse& response);
-  // The phone's row, if it may be backed up here.
-  absl::StatusOr<storage::DeviceRecord> CheckDevice(const Caller& caller, const OpContext& ctx,
-                                                    const v1::DeviceFacts& facts,
-                                                    v1::PhoneEncryption& encryption);
+  // A phone that may be backed up here, and what policy says of it.
+  struct Admitted {
+    storage::DeviceRecord device;
+    v1::Policy policy;
+    std::vector<v1::CaptureKind> captures;
+  };
+  absl::StatusOr<Admitted> CheckDevice(const Caller& caller, const OpContext& ctx,
+                                       const v1::BeginBackupRequest& request);
   absl::Status Grant(const Caller& caller, const OpContext& ctx,
-                     const v1::BeginBackupRequest& request, const storage::DeviceRecord& device,
+                     const v1::BeginBackupRequest& request, const Admitted& admitted,
                      const StoreRoom& room, v1::SessionGrant& grant);
   absl::StatusOr<Bytes> SealKeys(const Caller& caller, const storage::BegunSession& begun);
 

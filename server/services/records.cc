@@ -75,6 +75,7 @@ v1::Device ToMessage(const storage::DeviceView& view, absl::Duration rpo, const 
   message.set_model(device.model);
   message.set_os_version(device.os_version);
   message.set_phone_encrypts(device.phone_encrypts);
+  *message.mutable_facts() = device.facts;
   if (device.person) message.set_person_id(device.person->bytes());
   message.set_person_handle(view.person_handle);
   message.set_group(view.group);

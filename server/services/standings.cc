@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "server/compliance/policy_check.h"
+#include "server/services/device_facts.h"
 #include "server/services/proto_time.h"
 #include "storage/base/status.h"
 #include "storage/catalog/policy_store.h"
@@ -27,7 +28,11 @@ absl::StatusOr<v1::DeviceStanding> Standings::Of(storage::Transaction& tx,
     *standing.mutable_last_snapshot_at() = ToTimestamp(*view.last_snapshot_at);
   }
   MOORING_ASSIGN_OR_RETURN(const auto policy, tx.policies().GetInForce(view.group));
-  const absl::Duration due_after = DueAfter(policy ? policy->policy() : BuiltInPolicy());
+  const v1::Policy in_force = policy ? policy->policy() : BuiltInPolicy();
+  const absl::Duration due_after = DueAfter(in_force);
+  standing.set_remind_debugging_off(view.device.platform == v1::PLATFORM_ANDROID &&
+                                    in_force.android().remind_debugging_off());
+  standing.set_debugging_forbidden(IsDebuggingForbidden(view.device.facts, in_force));
   standing.set_due(!view.last_capture_at || now - *view.last_capture_at >= due_after);
   return standing;
 }

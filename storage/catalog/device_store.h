@@ -35,6 +35,7 @@ struct DeviceRecord {
   std::optional<absl::Time> last_attempt_at;
   v1::Cause last_cause = v1::CAUSE_UNSPECIFIED;  // Of the last miss; none after a snapshot.
   std::string last_message;
+  v1::DeviceFacts facts;  // As it last told them.
 };
 
 // A device with what is joined to it. Snapshots are those of its present

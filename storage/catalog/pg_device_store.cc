@@ -9,7 +9,7 @@ namespace {
 constexpr char kColumns[] =
     "d.id, d.platform, d.serial, d.name, d.model, d.os_version, d.phone_encrypts, d.person_id,"
     " d.lineage, d.first_seen_at, d.last_seen_at, d.attached_agent_id, d.next_sequence,"
-    " d.last_attempt_at, d.last_cause, d.last_message";
+    " d.last_attempt_at, d.last_cause, d.last_message, d.facts";
 
 // With what DeviceView joins. The lateral part reads one index range per device.
 constexpr char kViewFrom[] =
@@ -40,6 +40,7 @@ DeviceRecord Read(SqlReader& row) {
   record.last_attempt_at = row.OptionalTime();
   record.last_cause = row.Enum<v1::Cause>();
   record.last_message = row.Text();
+  record.facts = row.Message<v1::DeviceFacts>();
   return record;
 }
 
@@ -73,16 +74,18 @@ class PgDeviceStore final : public DeviceStore {
     MOORING_ASSIGN_OR_RETURN(
         const std::optional<DeviceRecord> record,
         ReadOptional<DeviceRecord>(
-            sql_.Exec(fmt::format("INSERT INTO device AS d (id, platform, serial, name, model,"
-                                  " os_version, phone_encrypts, first_seen_at, last_seen_at,"
-                                  " attached_agent_id)"
-                                  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)"
-                                  " ON CONFLICT (serial) DO UPDATE SET platform = $2, name = $4,"
-                                  " model = $5, os_version = $6, phone_encrypts = $7,"
-                                  " last_seen_at = $8, attached_agent_id = $9 RETURNING {}",
-                                  kColumns),
-                      new_id, facts.platform(), facts.serial(), facts.name(), facts.model(),
-                      facts.os_version(), facts.phone_encrypts(), now, agent),
+            sql_.Exec(
+                fmt::format("INSERT INTO device AS d (id, platform, serial, name, model,"
+                            " os_version, phone_encrypts, first_seen_at, last_seen_at,"
+                            " attached_agent_id, facts)"
+                            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10)"
+                            " ON CONFLICT (serial) DO UPDATE SET platform = $2, name = $4,"
+                            " model = $5, os_version = $6, phone_encrypts = $7,"
+                            " last_seen_at = $8, attached_agent_id = $9, facts = $10 RETURNING {}",
+                            kColumns),
+                new_id, facts.platform(), facts.serial(), facts.name(), facts.model(),
+                facts.os_version(), facts.phone_encrypts(), now, agent,
+                AsBytes(facts.SerializeAsString())),
             Read));
     if (!record.has_value()) return absl::InternalError("the device just noted is not there");
     return *record;

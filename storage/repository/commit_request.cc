@@ -18,6 +18,7 @@ constexpr std::uint64_t kBytesSane = std::uint64_t{1} << 60;
 constexpr int kCapturesMax = 8;
 constexpr int kRemarksMax = 64;
 constexpr std::size_t kRemarkBytesMax = 1024;
+constexpr int kGapReasonsMax = 32;
 constexpr std::size_t kFactsBytesMax = 16 << 10;
 constexpr std::size_t kDomainsOfSession = 2;
 
@@ -103,6 +104,13 @@ absl::Status CheckCapture(const v1::Capture& capture) {
   if (capture.remarks_size() > kRemarksMax) return Bad("captures has too many remarks");
   for (const std::string& remark : capture.remarks()) {
     if (remark.size() > kRemarkBytesMax) return Bad("captures has a remark that is too long");
+  }
+  if (capture.gaps_size() > kGapReasonsMax) return Bad("captures has too many gaps");
+  for (const v1::GapCount& gap : capture.gaps()) {
+    if (gap.count() == 0 || gap.count() > kEntriesMax) return Bad("captures has an absurd gap");
+  }
+  if (capture.gaps_size() > 0 && capture.result() == v1::CAPTURE_RESULT_COMPLETE) {
+    return Bad("captures calls itself complete and has gaps");
   }
   return absl::OkStatus();
 }

@@ -124,7 +124,7 @@ Background& Deployment::agent(const std::string& agent) {
 
 void Deployment::StopAgent(const std::string& agent) {
   agents_.at(agent)->Signal(SIGTERM);
-  EXPECT_NE(agents_.at(agent)->Wait(absl::Seconds(30)), -1) << "the agent did not stop";
+  EXPECT_EQ(agents_.at(agent)->Wait(absl::Seconds(30)), 0) << "the agent did not stop in order";
   agents_.erase(agent);
 }
 
@@ -138,7 +138,16 @@ RunResult Deployment::Backup(const std::string& agent, const std::string& serial
 }
 
 Environment Deployment::FarmEnvironment(const std::string& farm) const {
-  return {{"USBMUXD_SOCKET_ADDRESS", "UNIX:" + path() + "/" + farm + ".mux"}};
+  // No adb server but a test's own: Android phones of this machine are none of ours.
+  const auto adb = adb_servers_.find(farm);
+  return {{"USBMUXD_SOCKET_ADDRESS", "UNIX:" + path() + "/" + farm + ".mux"},
+          {"ADB_SERVER_SOCKET", adb != adb_servers_.end()
+                                    ? adb->second
+                                    : "localfilesystem:" + path() + "/" + farm + ".adb"}};
+}
+
+void Deployment::SetAdbServer(const std::string& farm, const std::string& socket) {
+  adb_servers_[farm] = socket;
 }
 
 void Deployment::StartFarm(const std::string& farm, const std::vector<std::string>& words) {

@@ -54,6 +54,8 @@ class Deployment {
   RunResult Farm(const std::string& farm, std::vector<std::string> words);
   Json FarmJson(const std::string& farm, std::vector<std::string> words);
   Environment FarmEnvironment(const std::string& farm) const;
+  // The adb server that agents on this farm use, as ADB_SERVER_SOCKET has it.
+  void SetAdbServer(const std::string& farm, const std::string& socket);
   // UDIDs in the order of attachment.
   std::vector<std::string> Phones(const std::string& farm);
   // Attaches another phone (`words` as for the command "add") and waits until the
@@ -84,6 +86,7 @@ class Deployment {
   std::map<std::string, std::unique_ptr<Background>> agents_;
   std::map<std::string, std::string> agent_farms_;
   std::map<std::string, std::unique_ptr<Background>> farms_;
+  std::map<std::string, std::string> adb_servers_;
 };
 
 // Polls `ready` until it is true or `timeout` has passed.

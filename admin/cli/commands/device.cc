@@ -39,6 +39,34 @@ std::string OrDash(const std::string& text) {
   return text.empty() ? "-" : text;
 }
 
+Cell StateOf(const v1::Capability& capability) {
+  return {EnumText(capability.state()),
+          capability.state() == v1::CAPABILITY_STATE_AVAILABLE ? Tone::kGood : Tone::kWarning};
+}
+
+// What of the phone can be reached, and what not, why, and what to do.
+void PrintCapabilities(Invocation& run, const v1::DeviceFacts& facts) {
+  if (facts.capabilities().empty()) return;
+  Table table({{"OF THE PHONE"}, {"STATE"}, {"WHY", false, true}, {"WHAT TO DO", false, true}});
+  for (const v1::Capability& capability : facts.capabilities()) {
+    table.AddRow({capability.name(), StateOf(capability), OrDash(capability.reason()),
+                  OrDash(capability.next_step())});
+  }
+  run.output().PrintLine("");
+  run.output().Print(table);
+}
+
+void AddFacts(Table& table, const v1::DeviceFacts& facts) {
+  if (facts.sdk() != 0) table.AddRow({"sdk", fmt::format("{}", facts.sdk())});
+  if (facts.capacity_bytes() != 0) {
+    table.AddRow({"storage", fmt::format("{} of {} in use", BytesText(facts.used_bytes()),
+                                         BytesText(facts.capacity_bytes()))});
+  }
+  if (facts.sdk() != 0 && facts.battery_percent() >= 0) {
+    table.AddRow({"battery", fmt::format("{} %", facts.battery_percent())});
+  }
+}
+
 void PrintDevice(Invocation& run, const v1::Device& device) {
   if (run.output().is_structured()) {
     run.output().Print(device);
@@ -54,6 +82,7 @@ void PrintDevice(Invocation& run, const v1::Device& device) {
   table.AddRow({"group", OrDash(device.group())});
   table.AddRow({"state", StateOf(device)});
   table.AddRow({"phone encrypts", device.phone_encrypts() ? "yes" : "no"});
+  AddFacts(table, device.facts());
   table.AddRow({"last snapshot", device.snapshot_count() == 0
                                      ? "-"
                                      : fmt::format("{} ({})", TimeText(device.last_snapshot_at()),
@@ -72,6 +101,7 @@ void PrintDevice(Invocation& run, const v1::Device& device) {
     table.AddRow({"admitted", "agent " + ShortId(agent)});
   }
   run.output().Print(table);
+  PrintCapabilities(run, device.facts());
 }
 
 absl::StatusOr<ExitCode> List(Invocation& run, const DeviceOptions& options) {
@@ -170,11 +200,12 @@ void AddDeviceCommands(CommandTree& tree) {
       .add_option("--person", list->person, "handle of a person");
 
   auto get = std::make_shared<DeviceOptions>();
-  AddDeviceOption(tree.AddVerb(device,
-                               {"get", "One phone, and why its last backup failed",
-                                "mooring device get 00008120-001A34E61EE8201E"},
-                               [get](Invocation& run) { return Get(run, *get); }),
-                  *get);
+  AddDeviceOption(
+      tree.AddVerb(device,
+                   {"get", "One phone, why its last backup failed, and what of it can be reached",
+                    "mooring device get 00008120-001A34E61EE8201E"},
+                   [get](Invocation& run) { return Get(run, *get); }),
+      *get);
 
   auto assign = std::make_shared<DeviceOptions>();
   CLI::App& assign_verb =

@@ -44,6 +44,23 @@ Cell VerifiedCell(const v1::Snapshot& snapshot, absl::Time now) {
   return {AgeText(snapshot.verified_at(), now), Tone::kGood};
 }
 
+std::string GapText(v1::GapReason reason) {
+  switch (reason) {
+    case v1::GAP_REASON_VANISHED:
+      return "gone before it was read";
+    case v1::GAP_REASON_REFUSED:
+      return "the phone did not let it be read; an earlier copy is kept";
+    case v1::GAP_REASON_CHANGED:
+      return "it changed while it was read";
+    case v1::GAP_REASON_NOT_STORABLE:
+      return "a name, size or kind that cannot be stored";
+    case v1::GAP_REASON_FAILED:
+      return "the phone failed; an earlier copy is kept";
+    default:
+      return EnumText(reason);
+  }
+}
+
 absl::StatusOr<ExitCode> List(Invocation& run, const SnapshotOptions& options) {
   MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
   v1::ListSnapshotsRequest request;
@@ -103,6 +120,15 @@ absl::StatusOr<ExitCode> Get(Invocation& run, const SnapshotOptions& options) {
         {EnumText(capture.kind()),
          fmt::format("{}, {} files, {}, {}", EnumText(capture.result()), capture.file_count(),
                      BytesText(capture.logical_bytes()), TimeText(capture.completed_at()))});
+    for (const v1::GapCount& gap : capture.gaps()) {
+      table.AddRow({"  gap",
+                    {fmt::format("{}: {}", CountText(gap.count(), "file or list", "files or lists"),
+                                 GapText(gap.reason())),
+                     Tone::kWarning}});
+    }
+    if (capture.gaps_size() > 0) {
+      table.AddRow({"  gaps by path", "in records/gaps.json of an export: the paths are content"});
+    }
     for (const std::string& remark : capture.remarks()) table.AddRow({"  remark", remark});
   }
   table.AddRow({"size", fmt::format("{} files, {}", snapshot.file_count(),

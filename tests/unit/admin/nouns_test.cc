@@ -62,6 +62,24 @@ TEST_F(NounsTest, JsonHasIdsInHexadecimal) {
   EXPECT_EQ(Run({"device", "get", kSerial, "-o", "json"}).out.substr(0, 10), "{\n  \"id\": ");
 }
 
+TEST_F(NounsTest, ADeviceSaysWhatOfItCannotBeReachedAndWhatToDo) {
+  v1::DeviceFacts& facts = *state().devices.mutable_devices(0)->mutable_facts();
+  facts.set_sdk(34);
+  facts.set_battery_percent(77);
+  v1::Capability& refused = *facts.add_capabilities();
+  refused.set_name("call-log");
+  refused.set_state(v1::CAPABILITY_STATE_REFUSED);
+  refused.set_reason("this phone does not let its shell read it");
+  refused.set_next_step("nothing; it is not part of the backup");
+  const CliResult result = Run({"device", "get", kSerial});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.out.find("call-log"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("refused"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("this phone does not let its shell read it"), std::string::npos);
+  EXPECT_NE(result.out.find("nothing; it is not part of the backup"), std::string::npos);
+  EXPECT_NE(result.out.find("77 %"), std::string::npos);
+}
+
 TEST_F(NounsTest, DevicesAreNamedBySerialOrId) {
   EXPECT_EQ(Run({"device", "get", kSerial}).code, 0);
   EXPECT_EQ(Run({"device", "get", kDeviceHex}).code, 0);
@@ -202,6 +220,20 @@ TEST_F(NounsTest, SnapshotsAreListedAndShown) {
   EXPECT_EQ(Run({"snapshot", "get", "737373"}).code, 0);
   EXPECT_EQ(Run({"snapshot", "get", "111111"}).code, 4);
   EXPECT_EQ(Run({"snapshot", "get", "7373"}).code, 2);
+}
+
+TEST_F(NounsTest, GapsAreShownByReasonAndWhereTheirPathsAre) {
+  v1::Capture& capture = *state().snapshots.mutable_snapshots(0)->add_captures();
+  capture.set_kind(v1::CAPTURE_KIND_FULL);
+  capture.set_result(v1::CAPTURE_RESULT_COMPLETE_WITH_GAPS);
+  v1::GapCount& gap = *capture.add_gaps();
+  gap.set_reason(v1::GAP_REASON_REFUSED);
+  gap.set_count(3);
+  const std::string out = Run({"snapshot", "get", "737373"}).out;
+  EXPECT_NE(out.find("complete with gaps"), std::string::npos) << out;
+  EXPECT_NE(out.find("3 files or lists: the phone did not let it be read"), std::string::npos)
+      << out;
+  EXPECT_NE(out.find("records/gaps.json"), std::string::npos) << out;
 }
 
 TEST_F(NounsTest, RequestsAreDecided) {

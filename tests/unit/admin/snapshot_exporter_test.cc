@@ -88,6 +88,27 @@ TEST_F(SnapshotExporterTest, WritesTheStandardFolder) {
   EXPECT_EQ(progress_.bytes_done, 300'000U + 4 + 3 + 5);
 }
 
+TEST_F(SnapshotExporterTest, AnAndroidSnapshotBecomesAPlainTree) {
+  const std::string odd = "storage/internal/Download/a \"b\"\n\xF0\x9F\x98\x80\xFF";
+  writer_.Put("storage/internal/DCIM/Camera/IMG 1.jpg", "photo");
+  writer_.Put(odd, "odd");
+  writer_.Put("storage/internal/Download/" + std::string(255, 'n'), "long");
+  writer_.Put("storage/sd-1234-ABCD/a.mp3", "song");
+  writer_.Put("apps/com.example/base.apk", "apk");
+  writer_.Put("records/gaps.json", "gaps");
+  ASSERT_TRUE(writer_.overlay().MakeDirectory("storage/internal/empty", 0).ok());
+  const auto summary = Export(writer_.Finish());
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->damaged_count, 0U);
+  EXPECT_EQ(summary->file_count, 6U);
+  for (const std::string& name :
+       {std::string("storage/internal/DCIM/Camera/IMG 1.jpg"), odd,
+        std::string("storage/sd-1234-ABCD/a.mp3"), std::string("apps/com.example/base.apk"),
+        std::string("records/gaps.json"), std::string("storage/internal/empty")}) {
+    EXPECT_TRUE(Exists(name)) << name;
+  }
+}
+
 TEST_F(SnapshotExporterTest, FetchesABundleOnce) {
   std::string bundle;
   for (int i = 0; i < 1000; ++i) bundle += "file " + std::to_string(1000 + i) + "|";

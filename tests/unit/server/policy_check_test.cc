@@ -1,5 +1,8 @@
 #include "server/compliance/policy_check.h"
 
+#include <algorithm>
+#include <vector>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -80,6 +83,43 @@ TEST(PolicyCheckTest, NothingCanBeCutOutOfAnIphonesFullCapture) {
   EXPECT_THAT(Error(policy), HasSubstr("named twice"));
 }
 
+TEST(PolicyCheckTest, CategoriesAreSkippedWhereNoIphoneIsTakenWhole) {
+  v1::Policy policy = BuiltInPolicy();
+  const auto captures = [&](v1::Category category) {
+    const auto all = CapturedCategories(policy);
+    return std::find(all.begin(), all.end(), category) != all.end();
+  };
+  EXPECT_TRUE(captures(v1::CATEGORY_MESSAGES));
+  EXPECT_FALSE(captures(v1::CATEGORY_INSTALLED_APPS));
+  v1::CategoryRule& apps = *policy.add_categories();
+  apps.set_category(v1::CATEGORY_INSTALLED_APPS);
+  apps.set_action(v1::CATEGORY_ACTION_CAPTURE);
+  v1::CategoryRule& messages = *policy.add_categories();
+  messages.set_category(v1::CATEGORY_MESSAGES);
+  messages.set_action(v1::CATEGORY_ACTION_SKIP);
+  policy.mutable_ios()->set_full_off(true);
+  EXPECT_TRUE(CheckPolicy(policy).ok());
+  EXPECT_TRUE(captures(v1::CATEGORY_INSTALLED_APPS));
+  EXPECT_FALSE(captures(v1::CATEGORY_MESSAGES));
+}
+
+TEST(PolicyCheckTest, CapturesFollowPolicyAndPlatform) {
+  using Kinds = std::vector<v1::CaptureKind>;
+  v1::Policy policy = BuiltInPolicy();
+  const Kinds both = {v1::CAPTURE_KIND_FULL, v1::CAPTURE_KIND_PHOTOS};
+  const Kinds full = {v1::CAPTURE_KIND_FULL};
+  const Kinds photos = {v1::CAPTURE_KIND_PHOTOS};
+  EXPECT_EQ(*AllowedCaptures(policy, v1::PLATFORM_IOS, both), both);
+  EXPECT_EQ(*AllowedCaptures(policy, v1::PLATFORM_ANDROID, photos), full);
+  policy.mutable_ios()->set_full_off(true);
+  EXPECT_EQ(*AllowedCaptures(policy, v1::PLATFORM_IOS, full), photos);
+  v1::CategoryRule& rule = *policy.add_categories();
+  rule.set_category(v1::CATEGORY_PHOTOS);
+  rule.set_action(v1::CATEGORY_ACTION_SKIP);
+  EXPECT_EQ(AllowedCaptures(policy, v1::PLATFORM_IOS, full).status().code(),
+            absl::StatusCode::kPermissionDenied);
+}
+
 TEST(PolicyCheckTest, WhatIsNotEnforcedIsNotPromised) {
   const auto refused = [](auto change) {
     v1::Policy policy = BuiltInPolicy();
@@ -95,7 +135,6 @@ TEST(PolicyCheckTest, WhatIsNotEnforcedIsNotPromised) {
   refused([](v1::Policy& p) { p.set_update_freshness("1h"); });
   refused([](v1::Policy& p) { p.mutable_os_floor()->set_ios("16"); });
   refused([](v1::Policy& p) { p.set_tampered_action(v1::TAMPERED_ACTION_REFUSE); });
-  refused([](v1::Policy& p) { p.mutable_ios()->set_full_off(true); });
   refused([](v1::Policy& p) { p.mutable_window()->set_from("08:00"); });
 }
 

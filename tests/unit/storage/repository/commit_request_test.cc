@@ -116,6 +116,8 @@ TEST_F(CommitRequestTest, EveryLieIsNamed) {
       {"time out of range",
        [](Request& r) { r.mutable_captures(0)->mutable_started_at()->set_nanos(-1); }},
       {"remark", [](Request& r) { r.mutable_captures(0)->add_remarks(std::string(2000, 'r')); }},
+      {"absurd gap", [](Request& r) { r.mutable_captures(0)->add_gaps(); }},
+      {"has gaps", [](Request& r) { r.mutable_captures(0)->add_gaps()->set_count(1); }},
       {"device is too long",
        [](Request& r) { r.mutable_device()->set_name(std::string(20'000, 'n')); }},
       {"parent_snapshot_id", [](Request& r) { r.set_parent_snapshot_id("x"); }},
