@@ -93,8 +93,11 @@ absl::Status AccessServiceImpl::NewRestore(const Caller& caller, const OpContext
     storage::RequestRecord record =
         NewRequest(parts_, caller, v1::REQUEST_KIND_RESTORE, snapshot, request.reason());
     record.target_serial = target.device.serial;
-    record.summary = fmt::format("restore {} to phone {}, replacing what is on it",
-                                 DescribeSnapshot(snapshot), target.device.serial);
+    // An iPhone's restore removes what is not in the backup; an Android phone's adds.
+    const bool adds = target.device.platform == v1::PLATFORM_ANDROID;
+    record.summary =
+        fmt::format("restore {} to phone {}, {}", DescribeSnapshot(snapshot), target.device.serial,
+                    adds ? "beside what is on it" : "replacing what is on it");
     MOORING_RETURN_IF_ERROR(tx.requests().Create(record));
     storage::RestoreRecord restore;
     restore.id = storage::RestoreId::Make(parts_.random);
