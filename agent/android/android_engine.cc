@@ -16,6 +16,7 @@
 #include "agent/device/socket_wait.h"
 #include "agent/device/timestamp.h"
 #include "storage/base/status.h"
+#include "storage/seal/digest.h"
 
 namespace mooring::agent {
 namespace {
@@ -32,6 +33,11 @@ std::set<v1::Category> CategoriesOf(const BackupOptions& options) {
   }
   all.erase(v1::CATEGORY_INSTALLED_APPS);
   return all;
+}
+
+// The platform's own id is another one after a reset.
+std::uint64_t PhoneKey(const v1::DeviceFacts& facts) {
+  return LoadLe64(storage::Sha256(AsBytes(facts.platform_id())), 0);
 }
 
 class AndroidEngine final : public Engine {
@@ -70,8 +76,8 @@ class AndroidEngine final : public Engine {
       outcome.facts = std::move(probed.facts);
       return absl::OkStatus();
     }));
-    MOORING_RETURN_IF_ERROR(
-        CaptureAll(ctx, options, line, builder, progress, capture, outcome.base_paths));
+    MOORING_RETURN_IF_ERROR(CaptureAll(ctx, options, line, builder, progress, outcome.facts,
+                                       capture, outcome.base_paths));
     SetTimestamp(clock_.Now(), *capture.mutable_completed_at());
     outcome.captures.push_back(std::move(capture));
     return outcome;
@@ -120,7 +126,8 @@ class AndroidEngine final : public Engine {
   }
 
   absl::Status CaptureAll(const OpContext& ctx, const BackupOptions& options, PhoneLine& line,
-                          SnapshotBuilder& builder, ProgressSink& progress, v1::Capture& capture,
+                          SnapshotBuilder& builder, ProgressSink& progress,
+                          const v1::DeviceFacts& facts, v1::Capture& capture,
                           std::vector<std::string>& base_paths) {
     const std::set<v1::Category> categories = CategoriesOf(options);
     StorageIndex index(builder);
@@ -128,8 +135,8 @@ class AndroidEngine final : public Engine {
     FetchBudget budget;
     budget.quota_bytes = options.quota_bytes;
     std::vector<std::string> remarks;
-    const CaptureParts parts{clock_,   line,   builder,    index,  gaps,
-                             progress, budget, categories, remarks};
+    const CaptureParts parts{clock_,   line,   builder,    index,   gaps,
+                             progress, budget, categories, remarks, PhoneKey(facts)};
     StorageCapture storage(parts);
     AppsCapture apps(parts);
     RecordsCapture records(parts);

@@ -6,6 +6,7 @@
 
 #include "agent/android/apps_capture.h"
 #include "agent/android/apps_restore.h"
+#include "agent/android/mms_capture.h"
 #include "agent/android/record_lists.h"
 #include "agent/android/records_restore.h"
 #include "agent/android/storage_restore.h"

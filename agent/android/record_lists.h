@@ -31,7 +31,6 @@ inline constexpr std::string_view kContactDataPath = "records/contacts-data.json
 inline constexpr std::string_view kContactDataFormat = "mooring.android.contact-data/1";
 inline constexpr std::string_view kContactsPath = "records/contacts.vcf";
 inline constexpr std::string_view kMmsPartsPath = "records/mms-parts.json";
-inline constexpr std::string_view kMmsPartsRoot = "records/mms";
 inline constexpr std::string_view kAppsPath = "records/apps.json";
 inline constexpr std::string_view kAppsFormat = "mooring.android.apps/1";
 inline constexpr std::string_view kSettingsPath = "records/settings.json";

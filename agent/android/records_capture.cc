@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/android/mms_capture.h"
 #include "agent/android/settings_rules.h"
 #include "agent/android/vcard.h"
 #include "agent/device/cause.h"
@@ -20,7 +21,6 @@ namespace {
 constexpr std::size_t kCardsPerRead = 50;
 constexpr std::size_t kCardsBytesMax = 32 << 20;
 constexpr std::size_t kSettingsBytesMax = 1 << 20;
-constexpr std::size_t kPartBytesMax = 64 << 20;
 
 std::string UrlEncode(std::string_view text) {
   std::string encoded;
@@ -155,47 +155,11 @@ absl::Status RecordsCapture::CaptureContacts(const OpContext& ctx) {
   return PutText(ctx, kContactsPath, made);
 }
 
-absl::Status RecordsCapture::CaptureMmsParts(const OpContext& ctx) {
-  std::vector<std::string> ids;
-  const ContentTable table{"content://mms/part", {"_id"}, {"ct"}, ""};
-  const absl::Status read =
-      reader_
-          .Read(ctx, table,
-                [&](const ContentValues& values) {
-                  // Texts and layouts stand in the list itself.
-                  const std::string type = values[1].value_or("");
-                  if (type.compare(0, 5, "text/") != 0 && type != "application/smil") {
-                    ids.push_back(*values[0]);
-                  }
-                  return absl::OkStatus();
-                })
-          .status();
-  if (!read.ok()) return Judge(read, absl::OkStatus(), kMmsPartsRoot, "attachments of MMS");
-  std::map<std::string, bool, std::less<>> there;
-  for (const std::string& id : ids) there[id] = true;
-  for (const storage::ListedEntry& old : parts_.builder.List(kMmsPartsRoot)) {
-    if (there.count(old.name) > 0) continue;
-    MOORING_RETURN_IF_ERROR(parts_.builder.Remove(fmt::format("{}/{}", kMmsPartsRoot, old.name)));
-  }
-  for (const std::string& id : ids) {
-    // A part never changes.
-    const std::string path = fmt::format("{}/{}", kMmsPartsRoot, id);
-    if (parts_.builder.Find(path)) continue;
-    ShellResult result;
-    const absl::Status ran = parts_.line.Run(ctx, [&]() -> absl::Status {
-      MOORING_ASSIGN_OR_RETURN(
-          result, RunShell(ctx, parts_.line.device(), "content read --uri content://mms/part/" + id,
-                           kPartBytesMax));
-      return absl::OkStatus();
-    });
-    if (EndsSession(ran)) return ran;
-    if (!ran.ok() || result.exit.status != 0) {
-      parts_.gaps.Add(path, v1::GAP_REASON_REFUSED);
-      continue;
-    }
-    MOORING_RETURN_IF_ERROR(PutText(ctx, path, result.output));
-  }
-  return absl::OkStatus();
+absl::Status RecordsCapture::CaptureMms(const OpContext& ctx) {
+  MmsCapture mms(parts_);
+  MOORING_RETURN_IF_ERROR(
+      Judge(mms.Parts(ctx), absl::OkStatus(), kMmsPartsRoot, "attachments of MMS"));
+  return Judge(mms.Addresses(ctx), absl::OkStatus(), kMmsAddressesRoot, "addresses of MMS");
 }
 
 absl::Status RecordsCapture::CaptureSettings(const OpContext& ctx) {
@@ -234,13 +198,14 @@ absl::Status RecordsCapture::Run(const OpContext& ctx) {
     parts_.line.Say(v1::PHASE_CAPTURING, fmt::format("Reading {}", list.name));
     MOORING_RETURN_IF_ERROR(CaptureList(ctx, list));
     if (list.path == kContactDataPath) MOORING_RETURN_IF_ERROR(CaptureContacts(ctx));
-    if (list.path == kMmsPartsPath) MOORING_RETURN_IF_ERROR(CaptureMmsParts(ctx));
+    if (list.path == kMmsPartsPath) MOORING_RETURN_IF_ERROR(CaptureMms(ctx));
   }
   if (!parts_.Wants(v1::CATEGORY_CONTACTS)) {
     MOORING_RETURN_IF_ERROR(parts_.builder.Remove(kContactsPath));
   }
   if (!parts_.Wants(v1::CATEGORY_MESSAGES)) {
     MOORING_RETURN_IF_ERROR(parts_.builder.Remove(kMmsPartsRoot));
+    MOORING_RETURN_IF_ERROR(parts_.builder.Remove(kMmsAddressesRoot));
   }
   if (!parts_.Wants(v1::CATEGORY_SETTINGS)) return parts_.builder.Remove(kSettingsPath);
   parts_.line.Say(v1::PHASE_CAPTURING, "Reading settings");

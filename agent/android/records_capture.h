@@ -32,7 +32,7 @@ class RecordsCapture {
                          RecordSink& sink);
   absl::Status CaptureContacts(const OpContext& ctx);
   absl::StatusOr<std::string> ReadCards(const OpContext& ctx);
-  absl::Status CaptureMmsParts(const OpContext& ctx);
+  absl::Status CaptureMms(const OpContext& ctx);
   absl::Status CaptureSettings(const OpContext& ctx);
   // Puts `content` at `path`.
   absl::Status PutText(const OpContext& ctx, std::string_view path, std::string_view content);

@@ -37,6 +37,8 @@ struct CaptureParts {
   // Categories that are captured.
   const std::set<v1::Category>& categories;
   std::vector<std::string>& remarks;
+  // Changes when the phone is reset and its providers count from one again.
+  std::uint64_t phone_key = 0;
 
   bool Wants(v1::Category category) const { return categories.count(category) > 0; }
 };

@@ -7,10 +7,10 @@
 #include <fmt/format.h>
 
 #include "agent/device/cause.h"
+#include "agent/device/timestamp.h"
 #include "agent/ios/backup_checks.h"
 #include "agent/ios/info_plist.h"
 #include "agent/ios/mb2_path.h"
-#include "agent/device/timestamp.h"
 #include "storage/base/status.h"
 
 namespace mooring::agent {

@@ -9,8 +9,8 @@
 #include <fmt/format.h>
 
 #include "agent/device/cause.h"
-#include "agent/ios/afc_files.h"
 #include "agent/device/timestamp.h"
+#include "agent/ios/afc_files.h"
 #include "storage/base/status.h"
 
 namespace mooring::agent {

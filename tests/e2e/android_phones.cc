@@ -7,6 +7,8 @@
 
 #include <utility>
 
+#include <gtest/gtest.h>
+
 namespace mooring::testing {
 namespace {
 

@@ -54,7 +54,7 @@ class ScriptedPhone final : public agent::PhoneStream {
     return absl::OkStatus();
   }
   bool HasInput() override { return read_ < script_.size(); }
-  void SetQuietListener(QuietListener) override {}
+  void SetQuietListener(agent::QuietListener) override {}
 
   const std::string& script() const { return script_; }
   bool at_end() const { return read_ == script_.size(); }

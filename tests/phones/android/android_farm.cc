@@ -91,8 +91,8 @@ std::string AndroidFarm::Address(const std::string& serial) {
 void AndroidFarm::Attach(const std::string& serial) {
   PhonePort* port = PortOf(serial);
   if (port == nullptr) return;
-  const absl::Status attached = port->Attach();
-  MOORING_CHECK(attached.ok());
+  // Somebody may have taken the port meanwhile: it is tried again until it is free.
+  if (!port->Attach().ok()) AttachLater(serial, kTendEvery);
   MutexLock lock(mutex_);
   changed_.NotifyAll();
 }

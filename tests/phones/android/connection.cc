@@ -106,6 +106,7 @@ Connection::~Connection() {
 }
 
 void Connection::Shut() {
+  gone_.request_stop();
   socket_.Shut();
 }
 
@@ -264,7 +265,8 @@ bool Connection::SendData(std::uint32_t local, std::uint32_t remote, std::string
   const std::uint64_t length = payload.size();
   const std::uint64_t before = phone_.CountSent(length);
   if (const auto stall = phone_.faults().TakeAtBytes(FaultKind::kStall, before, length)) {
-    phone_.clock().Sleep(absl::Milliseconds(static_cast<std::int64_t>(stall->delay_ms)), {});
+    phone_.clock().Sleep(absl::Milliseconds(static_cast<std::int64_t>(stall->delay_ms)),
+                         gone_.get_token());
   }
   if (phone_.IsHostile("oversize-packet")) payload.resize(payload_max_ + 4096U, 'x');
   const Packet packet{kWrite, local, remote, std::move(payload)};
@@ -275,7 +277,7 @@ bool Connection::SendData(std::uint32_t local, std::uint32_t remote, std::string
   }
   if (const std::uint64_t rate = phone_.options().bytes_per_second; rate > 0) {
     phone_.clock().Sleep(absl::Seconds(static_cast<double>(length) / static_cast<double>(rate)),
-                         {});
+                         gone_.get_token());
   }
   return socket_.Write(packet);
 }

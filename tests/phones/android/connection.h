@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -59,6 +60,7 @@ class Connection {
   AndroidPhone& phone_;
   const std::function<void(absl::Duration)> unplug_;
   PacketSocket socket_;
+  std::stop_source gone_;  // Wakes what sleeps for a stall.
   std::uint32_t host_version_ = 0;
   std::uint32_t payload_max_ = 4096;
   std::string token_;

@@ -262,9 +262,11 @@ int RunWc(const ShellContext& context, const Arguments& arguments) {
 }
 
 int RunSleep(const ShellContext& context, const Arguments& arguments) {
+  // Nothing wakes it when the host goes: a phone that is taken down would wait.
+  constexpr std::uint64_t kSecondsMax = 30;
   std::uint64_t seconds = 0;
-  if (arguments.size() < 2 || !ParseCount(arguments[1], seconds) || seconds > 3600) {
-    return context.Fail("sleep", "bad number");
+  if (arguments.size() < 2 || !ParseCount(arguments[1], seconds) || seconds > kSecondsMax) {
+    return context.Fail("sleep", "only whole seconds up to 30 are simulated");
   }
   context.phone.clock().Sleep(absl::Seconds(static_cast<std::int64_t>(seconds)), {});
   return 0;

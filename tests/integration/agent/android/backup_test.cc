@@ -33,6 +33,13 @@ TEST_F(AndroidBackupTest, AFullBackupComesBackOntoAnEmptyPhone) {
   ASSERT_TRUE(outcome.ok()) << outcome.status();
   EXPECT_EQ(outcome->captures[0].result(), v1::CAPTURE_RESULT_COMPLETE) << GapsOf(*outcome);
 
+  // Every MMS has its sender, and attachments their bytes.
+  const auto reader = OpenNewest();
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  EXPECT_EQ(static_cast<std::int64_t>((*reader)->List("records/mms-addresses").size()),
+            PhoneOf(serial).providers().Count("mms"));
+  EXPECT_FALSE((*reader)->List("records/mms").empty());
+
   android::AndroidPhoneOptions empty;
   empty.content.sd_card = "1A2B-3C4D";
   const std::string replacement = AddEmptyPhone(2, empty);

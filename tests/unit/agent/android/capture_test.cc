@@ -35,8 +35,8 @@ class AndroidCaptureTest : public SnapshotTest {
     PhoneLine line(clock_, patience_, phone_.Finder(), progress_);
     ASSERT_TRUE(line.Open(ctx_).ok());
     StorageIndex index(*builder_);
-    const CaptureParts parts{clock_,    line,   *builder_,   index,  gaps_,
-                             progress_, budget, categories_, remarks};
+    const CaptureParts parts{clock_,    line,   *builder_,   index,   gaps_,
+                             progress_, budget, categories_, remarks, 1};
     sent_before_ = phone_.sent_bytes;
     StorageCapture capture(parts);
     const absl::Status captured = capture.Run(ctx_);
@@ -196,8 +196,8 @@ TEST_F(AndroidCaptureTest, APhoneThatStaysAwayEndsTheSession) {
   PhoneLine line(clock, patience_, phone_.Finder(), progress_);
   ASSERT_TRUE(line.Open(ctx_).ok());
   StorageIndex index(*builder_);
-  const CaptureParts parts{clock,     line,   *builder_,   index,  gaps_,
-                           progress_, budget, categories_, remarks};
+  const CaptureParts parts{clock,     line,   *builder_,   index,   gaps_,
+                           progress_, budget, categories_, remarks, 1};
   EXPECT_EQ(CauseOf(StorageCapture(parts).Run(ctx_)), v1::CAUSE_UNPLUGGED);
 }
 
