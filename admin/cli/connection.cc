@@ -4,6 +4,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
+#include "proto/grpc_library.h"
 #include "storage/base/status.h"
 
 namespace mooring::admin {
@@ -14,6 +15,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeTlsChannel(const cli::v1::Cli
     return absl::InvalidArgumentError(
         "the CA file holds no PEM certificate; use the ca.pem that `mooringd init` left");
   }
+  KeepGrpcUp();
   grpc::SslCredentialsOptions options;
   options.pem_root_certs = config.ca_pem();
   grpc::ChannelArguments arguments;

@@ -10,6 +10,7 @@
 
 #include "agent/device/cause.h"
 #include "agent/link/backoff.h"
+#include "proto/grpc_library.h"
 
 namespace mooring::agent {
 namespace {
@@ -21,6 +22,7 @@ constexpr int kMessageBytesMax = 24 << 20;
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
                                            const TlsIdentity& identity) {
+  KeepGrpcUp();
   grpc::SslCredentialsOptions options;
   options.pem_root_certs = identity.ca;
   options.pem_cert_chain = identity.certificate_chain;

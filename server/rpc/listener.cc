@@ -9,6 +9,7 @@
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
 
+#include "proto/grpc_library.h"
 #include "server/config/server_config.h"
 #include "storage/base/status.h"
 
@@ -49,6 +50,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Start(
     const ListenerOptions& options, std::shared_ptr<grpc::ServerCredentials> credentials,
     const std::vector<grpc::Service*>& services) {
   MOORING_ASSIGN_OR_RETURN(const HostPort wanted, ParseHostPort(options.address));
+  KeepGrpcUp();
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   std::vector<int> ports{wanted.port};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <grpcpp/create_channel.h>
 
+#include "proto/grpc_library.h"
 #include "proto/rpc_status.h"
 #include "storage/base/check.h"
 
@@ -26,6 +27,7 @@ FakeBackupServer::~FakeBackupServer() {
 }
 
 void FakeBackupServer::Start() {
+  KeepGrpcUp();
   grpc::ServerBuilder builder;
   builder.SetMaxReceiveMessageSize(24 << 20);
   builder.AddListeningPort(fmt::format("127.0.0.1:{}", port_), grpc::InsecureServerCredentials(),

@@ -132,7 +132,7 @@ TEST_F(SessionProcessTest, AFullStoreIsToldToTheSession) {
 
 TEST_F(SessionProcessTest, AProgramThatIsNoSessionIsNotBelieved) {
   agent::SessionProcess process(channel_, clock_, random_, log_, options_,
-                                {"/bin/sh", {"sh", "-c", "echo hello >&3; sleep 60"}});
+                                {"/bin/sh", {"sh", "-c", "echo hello >&3; exec sleep 60"}});
   const agent::SessionEnd end = process.Run(
       ctx_, Start(), [](const v1::Progress&) {}, Cancelled);
   EXPECT_FALSE(end.finished.succeeded());
