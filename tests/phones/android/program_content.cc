@@ -127,7 +127,7 @@ class ContentTool {
   static std::string Exception(const absl::Status& status) {
     const std::string kind = absl::IsPermissionDenied(status) ? "java.lang.SecurityException: "
                              : absl::IsNotFound(status)
-                                 ? "java.lang.IllegalArgumentException: "
+                                 ? "java.lang.IllegalStateException: "
                                  : "android.database.sqlite.SQLiteException: ";
     return kind + MessageOf(status);
   }

@@ -1,7 +1,6 @@
 #include "tests/phones/android/providers.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -95,11 +94,6 @@ Value ColumnOf(sqlite3_stmt* statement, int column) {
   }
 }
 
-bool IsNumber(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos &&
-         text.size() < 19;
-}
-
 std::string TextOf(const Value& value) {
   if (const auto* number = std::get_if<std::int64_t>(&value)) return fmt::format("{}", *number);
   if (const auto* real = std::get_if<double>(&value)) return fmt::format("{}", *real);
@@ -150,89 +144,13 @@ const std::vector<std::string>& Providers::Tables() {
   return tables;
 }
 
-absl::StatusOr<Providers::Target> Providers::Resolve(std::string_view uri) {
-  constexpr std::string_view kScheme = "content://";
-  const auto unknown = [&] { return absl::NotFoundError(fmt::format("Unknown URI: {}", uri)); };
-  if (!uri.starts_with(kScheme)) return unknown();
-  std::string_view rest = uri.substr(kScheme.size());
-  rest = rest.substr(0, rest.find('?'));
-  std::vector<std::string_view> parts;
-  while (!rest.empty()) {
-    const std::size_t slash = std::min(rest.find('/'), rest.size());
-    if (slash > 0) parts.push_back(rest.substr(0, slash));
-    rest.remove_prefix(std::min(slash + 1, rest.size()));
-  }
-  if (parts.empty()) return unknown();
-  const std::string_view authority = parts.front();
-  const std::string_view first = parts.size() > 1 ? parts[1] : std::string_view();
-  Target target;
-  const auto take_id = [&](std::size_t at, std::string_view column) {
-    if (parts.size() > at && IsNumber(parts[at])) {
-      target.where = fmt::format("{}={}", column, parts[at]);
-    }
-  };
-  if (authority == "sms") {
-    target = {.provider = "sms", .table = "sms"};
-    static const std::map<std::string_view, int> kBoxes = {
-        {"inbox", 1}, {"sent", 2}, {"draft", 3}, {"outbox", 4}, {"failed", 5}, {"queued", 6}};
-    if (const auto box = kBoxes.find(first); box != kBoxes.end()) {
-      target.where = fmt::format("type={}", box->second);
-      target.values = {{"type", std::int64_t{box->second}}};
-    } else if (!first.empty() && !IsNumber(first)) {
-      return unknown();
-    }
-    take_id(1, "_id");
-  } else if (authority == "mms") {
-    target = {.provider = "mms", .table = "mms"};
-    if (first == "part") {
-      target.table = "parts";
-      take_id(2, "_id");
-    } else if (parts.size() == 3 && IsNumber(first) && parts[2] == "addr") {
-      target.table = "mms_addr";
-      target.where = fmt::format("msg_id={}", first);
-    } else if (parts.size() == 3 && IsNumber(first) && parts[2] == "part") {
-      target.table = "parts";
-      target.where = fmt::format("mid={}", first);
-    } else if (first == "inbox" || first == "sent") {
-      target.where = first == "inbox" ? "msg_box=1" : "msg_box=2";
-    } else {
-      take_id(1, "_id");
-    }
-  } else if (authority == "call_log" && first == "calls") {
-    target = {.provider = "call_log", .table = "calls"};
-    take_id(2, "_id");
-  } else if (authority == "com.android.contacts" || authority == "contacts") {
-    target.provider = "contacts";
-    if (first == "raw_contacts" || first == "contacts") {
-      target.table = first;
-      take_id(2, "_id");
-      if (first == "raw_contacts" && parts.size() == 4 && parts[3] == "data") {
-        target.table = "data_view";
-        target.where = fmt::format("raw_contact_id={}", parts[2]);
-      }
-    } else if (first == "data") {
-      target.table = "data_view";
-      take_id(2, "_id");
-      const std::string_view kind = parts.size() > 2 ? parts[2] : std::string_view();
-      if (kind == "phones") target.where = fmt::format("mimetype='{}'", kPhone);
-      if (kind == "emails") target.where = fmt::format("mimetype='{}'", kEmail);
-    } else {
-      return unknown();
-    }
-  } else if (authority == "com.android.calendar" &&
-             (first == "events" || first == "calendars" || first == "reminders")) {
-    target = {.provider = "calendar", .table = std::string(first)};
-    take_id(2, "_id");
-  } else {
-    return unknown();
-  }
-  if (refused_.contains(target.provider)) {
-    return absl::PermissionDeniedError(
-        fmt::format("Permission Denial: opening provider from (null) (pid=4711, uid=2000) requires "
-                    "android.permission.READ_{}",
-                    target.provider == "call_log" ? "CALL_LOG" : "DATA"));
-  }
-  return target;
+absl::StatusOr<ContentTarget> Providers::Resolve(std::string_view uri) {
+  MOORING_ASSIGN_OR_RETURN(ContentTarget target, ResolveContentUri(uri));
+  if (!refused_.contains(target.provider)) return target;
+  return absl::PermissionDeniedError(
+      fmt::format("Permission Denial: opening provider from (null) (pid=4711, uid=2000) requires "
+                  "android.permission.{}",
+                  target.permission));
 }
 
 absl::StatusOr<QueryResult> Providers::Run(const std::string& sql, const Bindings& values) {
@@ -263,7 +181,7 @@ absl::StatusOr<QueryResult> Providers::Run(const std::string& sql, const Binding
 
 absl::StatusOr<QueryResult> Providers::Query(const ProviderQuery& query) {
   MutexLock lock(mutex_);
-  MOORING_ASSIGN_OR_RETURN(const Target target, Resolve(query.uri));
+  MOORING_ASSIGN_OR_RETURN(const ContentTarget target, Resolve(query.uri));
   std::string columns = query.projection.empty() ? "*" : "";
   for (const std::string& column : query.projection) {
     columns += (columns.empty() ? "" : ", ") + column;
@@ -296,7 +214,7 @@ absl::StatusOr<std::optional<std::int64_t>> Providers::InsertRow(const std::stri
 absl::StatusOr<std::optional<std::int64_t>> Providers::Insert(std::string_view uri,
                                                               const Bindings& values) {
   MutexLock lock(mutex_);
-  MOORING_ASSIGN_OR_RETURN(Target target, Resolve(uri));
+  MOORING_ASSIGN_OR_RETURN(ContentTarget target, Resolve(uri));
   if ((target.provider == "sms" || target.provider == "mms") && !sms_writable_) {
     return std::optional<std::int64_t>();
   }
@@ -305,12 +223,9 @@ absl::StatusOr<std::optional<std::int64_t>> Providers::Insert(std::string_view u
   }
   if (target.table == "data_view") target.table = "data";
   Bindings all = values;
-  for (const auto& wanted : target.values) {
-    const bool is_given = std::any_of(values.begin(), values.end(), [&](const auto& given) {
-      return given.first == wanted.first;
-    });
-    if (!is_given) all.push_back(wanted);
-  }
+  const bool has_type = std::any_of(values.begin(), values.end(),
+                                    [](const auto& given) { return given.first == "type"; });
+  if (target.box && !has_type) all.emplace_back("type", std::int64_t{*target.box});
   MOORING_ASSIGN_OR_RETURN(const std::optional<std::int64_t> id, InsertRow(target.table, all));
   if (target.table == "raw_contacts") {
     MOORING_RETURN_IF_ERROR(
@@ -322,7 +237,7 @@ absl::StatusOr<std::optional<std::int64_t>> Providers::Insert(std::string_view u
 
 absl::StatusOr<std::int64_t> Providers::Update(const ProviderQuery& query, const Bindings& values) {
   MutexLock lock(mutex_);
-  MOORING_ASSIGN_OR_RETURN(const Target target, Resolve(query.uri));
+  MOORING_ASSIGN_OR_RETURN(const ContentTarget target, Resolve(query.uri));
   if ((target.provider == "sms" || target.provider == "mms") && !sms_writable_) return 0;
   std::string assignments;
   for (const auto& [name, value] : values) {
@@ -339,7 +254,7 @@ absl::StatusOr<std::int64_t> Providers::Update(const ProviderQuery& query, const
 
 absl::StatusOr<std::int64_t> Providers::Delete(const ProviderQuery& query) {
   MutexLock lock(mutex_);
-  MOORING_ASSIGN_OR_RETURN(const Target target, Resolve(query.uri));
+  MOORING_ASSIGN_OR_RETURN(const ContentTarget target, Resolve(query.uri));
   if ((target.provider == "sms" || target.provider == "mms") && !sms_writable_) return 0;
   const std::string where = Join(target.where, query.where);
   const std::string table = target.table == "data_view" ? "data" : target.table;
@@ -403,7 +318,7 @@ absl::StatusOr<std::string> Providers::Read(std::string_view uri) {
     MOORING_RETURN_IF_ERROR(Resolve("content://com.android.contacts/contacts").status());
     return VCards(uri.substr(prefix.size()));
   }
-  MOORING_ASSIGN_OR_RETURN(const Target target, Resolve(uri));
+  MOORING_ASSIGN_OR_RETURN(const ContentTarget target, Resolve(uri));
   if (target.table != "parts" || target.where.empty()) {
     return absl::NotFoundError(fmt::format("No files supported by provider at {}", uri));
   }

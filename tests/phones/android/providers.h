@@ -17,6 +17,7 @@
 #include <absl/status/statusor.h>
 
 #include "storage/base/mutex.h"
+#include "tests/phones/android/content_uri.h"
 
 struct sqlite3;
 
@@ -74,13 +75,7 @@ class Providers {
   bool sms_writable();
 
  private:
-  struct Target {
-    std::string provider = {};
-    std::string table = {};
-    std::string where = {};  // What the address itself asks for.
-    Bindings values = {};    // What a new row there has.
-  };
-  absl::StatusOr<Target> Resolve(std::string_view uri) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<ContentTarget> Resolve(std::string_view uri) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<QueryResult> Run(const std::string& sql, const Bindings& values)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::string> VCards(std::string_view keys) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
