@@ -159,7 +159,7 @@ absl::Status AppsCapture::CapturePackage(const OpContext& ctx, const std::string
   FileFetch fetch(
       {parts_.line, parts_.builder, parts_.index, parts_.gaps, parts_.progress, parts_.budget},
       {directory, root, Domain::kOrganization});
-  return fetch.Fetch(ctx, wanted);
+  return fetch.Fetch(ctx, std::move(wanted));
 }
 
 absl::Status AppsCapture::Run(const OpContext& ctx) {

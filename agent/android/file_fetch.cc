@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -177,24 +178,29 @@ void FileFetch::Finished(const OpContext& ctx, const WantedFile& file, const Fil
   ++files_read_;
 }
 
-absl::Status FileFetch::Fetch(const OpContext& ctx, const std::vector<WantedFile>& files) {
-  std::vector<const WantedFile*> batch;
+absl::Status FileFetch::Fetch(const OpContext& ctx, std::vector<WantedFile> files) {
+  std::vector<WantedFile*> batch;
   std::uint64_t bytes = 0;
   std::size_t names = 0;
+  // The tree of the snapshot grows as the list of what is left shrinks.
+  const auto let_go = [](WantedFile& file) { std::string().swap(file.path); };
   const auto flush = [&]() -> absl::Status {
-    const std::vector<const WantedFile*> taken = std::move(batch);
-    batch.clear();
+    const std::vector<WantedFile*> taken = std::exchange(batch, {});
     bytes = 0;
     names = 0;
-    return taken.empty() ? absl::OkStatus() : FetchBatch(ctx, taken);
+    if (taken.empty()) return absl::OkStatus();
+    MOORING_RETURN_IF_ERROR(FetchBatch(ctx, {taken.begin(), taken.end()}));
+    for (WantedFile* file : taken) let_go(*file);
+    return absl::OkStatus();
   };
-  for (const WantedFile& file : files) {
+  for (WantedFile& file : files) {
     MOORING_RETURN_IF_ERROR(CheckNotStopped(ctx));
     // A list on stdin is cut at newlines.
     const bool alone = file.size_bytes >= kLargeFileBytes ||
                        file.path.find('\n') != std::string::npos || !tar_works_;
     if (alone) {
       MOORING_RETURN_IF_ERROR(FetchAlone(ctx, file));
+      let_go(file);
       continue;
     }
     if (bytes + file.size_bytes > kBatchBytesMax || batch.size() == kBatchFilesMax ||

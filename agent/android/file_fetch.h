@@ -64,9 +64,9 @@ class FileFetch {
   FileFetch(const Parts& parts, PhoneTree tree)
       : parts_(parts), tree_(std::move(tree)), tar_works_(tree_.domain == Domain::kPerson) {}
 
-  // Reads every one of `files`. What the phone refuses is a gap; an error is
-  // the session's end.
-  absl::Status Fetch(const OpContext& ctx, const std::vector<WantedFile>& files);
+  // Reads every one of `files`, and lets go of each once it is done. What the
+  // phone refuses is a gap; an error is the session's end.
+  absl::Status Fetch(const OpContext& ctx, std::vector<WantedFile> files);
 
   std::uint64_t files_read() const { return files_read_; }
 

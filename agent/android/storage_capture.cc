@@ -200,7 +200,7 @@ absl::Status StorageCapture::CaptureTree(const OpContext& ctx, const PhoneTree& 
   FileFetch fetch(
       {parts_.line, parts_.builder, parts_.index, parts_.gaps, parts_.progress, parts_.budget},
       tree);
-  MOORING_RETURN_IF_ERROR(fetch.Fetch(ctx, survey.wanted()));
+  MOORING_RETURN_IF_ERROR(fetch.Fetch(ctx, std::move(survey.wanted())));
   if (fetch.files_read() > 0) {
     // What changed while it was read, and what came meanwhile.
     StorageSurvey::Options again;
@@ -208,7 +208,7 @@ absl::Status StorageCapture::CaptureTree(const OpContext& ctx, const PhoneTree& 
     StorageSurvey second(parts_.builder, parts_.gaps, tree, again);
     MOORING_RETURN_IF_ERROR(List(ctx, second));
     MOORING_RETURN_IF_ERROR(DropGone(ctx, second, tree));
-    MOORING_RETURN_IF_ERROR(fetch.Fetch(ctx, second.wanted()));
+    MOORING_RETURN_IF_ERROR(fetch.Fetch(ctx, std::move(second.wanted())));
     files_ += second.files();
     return second.KeepEmptyDirectories();
   }

@@ -13,12 +13,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <absl/container/btree_map.h>
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
@@ -58,7 +58,7 @@ class StorageIndex {
   std::vector<std::string> Paths() const;
 
  private:
-  using Shard = std::map<std::uint64_t, FileMark>;
+  using Shard = absl::btree_map<std::uint64_t, FileMark>;
   struct Slot {
     std::optional<Shard> marks;  // Once read.
     bool changed = false;
