@@ -13,6 +13,7 @@ constexpr std::size_t kFields = 5;
 constexpr std::size_t kRecordBytesMax = 8192;
 constexpr std::size_t kModeLength = 10;
 constexpr std::int64_t kSecondNs = 1'000'000'000;
+constexpr std::size_t kFractionDigits = 9;
 // Years 1677 to 2262: what nanoseconds in 64 bits can say.
 constexpr std::int64_t kSecondsMax = 9'223'372'035;
 
@@ -24,21 +25,18 @@ std::optional<Number> ParseNumber(std::string_view text) {
   return number;
 }
 
-// "1700000000.1234567890"; the fraction counts forward, before 1970 too.
+// Seconds, a dot, nanoseconds. toybox (0.8.9) writes the nanoseconds as a number
+// without leading zeros: 5.40645704 is 40,645,704 ns. GNU find writes ten digits.
 std::optional<std::int64_t> ParseTime(std::string_view text) {
   const std::size_t dot = text.find('.');
   const auto seconds = ParseNumber<std::int64_t>(text.substr(0, dot));
   if (!seconds || *seconds > kSecondsMax || *seconds < -kSecondsMax) return std::nullopt;
-  std::int64_t ns = 0;
-  if (dot != std::string_view::npos) {
-    std::int64_t unit = kSecondNs / 10;
-    for (const char c : text.substr(dot + 1)) {
-      if (c < '0' || c > '9') return std::nullopt;
-      ns += (c - '0') * unit;
-      unit /= 10;
-    }
-  }
-  return *seconds * kSecondNs + ns;
+  if (dot == std::string_view::npos) return *seconds * kSecondNs;
+  const std::string_view fraction = text.substr(dot + 1);
+  if (fraction.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
+  const auto ns = ParseNumber<std::int64_t>(fraction.substr(0, kFractionDigits));
+  if (!ns) return std::nullopt;
+  return *seconds * kSecondNs + *ns;
 }
 
 PhoneFileType TypeOf(char c) {

@@ -17,10 +17,10 @@
 
 #include "storage/base/clock.h"
 #include "storage/base/mutex.h"
+#include "tests/phones/common/temp_dir.h"
 #include "tests/phones/iphone/crypto.h"
 #include "tests/phones/iphone/phone_farm.h"
 #include "tests/phones/iphone/plist.h"
-#include "tests/phones/common/temp_dir.h"
 
 namespace mooring::testing {
 namespace {

@@ -12,10 +12,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/phones/iphone/crypto.h"
-#include "tests/phones/iphone/phone_farm.h"
 #include "tests/phones/common/temp_dir.h"
 #include "tests/phones/common/tool.h"
+#include "tests/phones/iphone/crypto.h"
+#include "tests/phones/iphone/phone_farm.h"
 
 namespace mooring::testing {
 namespace {

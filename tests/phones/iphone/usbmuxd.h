@@ -21,10 +21,10 @@
 #include <absl/status/statusor.h>
 
 #include "storage/base/mutex.h"
+#include "tests/phones/common/unix_listener.h"
 #include "tests/phones/iphone/channel.h"
 #include "tests/phones/iphone/phone.h"
 #include "tests/phones/iphone/plist.h"
-#include "tests/phones/common/unix_listener.h"
 
 namespace mooring::testing {
 

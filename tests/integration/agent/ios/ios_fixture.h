@@ -18,8 +18,8 @@
 #include "agent/pipeline/snapshot_builder_impl.h"
 #include "agent/restore/snapshot_reader_impl.h"
 #include "storage/base/status.h"
-#include "tests/phones/iphone/phone_farm.h"
 #include "tests/phones/common/temp_dir.h"
+#include "tests/phones/iphone/phone_farm.h"
 #include "tests/support/memory_link.h"
 #include "tests/support/recording_progress.h"
 

@@ -46,10 +46,11 @@ TEST(FindListing, ReadsWhatFindPrintsInPiecesOfAnySize) {
   const std::string names = "DCIM/a b\t\"q\"\n\xF0\x9F\x98\x80\xFF";
   const std::string text = Line("drwxrwx--x\t4096\t1700000000.0000000000\t7\t") +
                            Line("-rw-rw----\t12\t1700000001.5000000000\t8\t" + names) +
-                           Line("-rw-rw----\t0\t-2.2500000000\t9\told");
+                           Line("-rw-rw----\t0\t-2.2500000000\t9\told") +
+                           Line("-rw-rw----\t0\t5.40645704\t9\ttoybox");
   for (const std::size_t piece : {1U, 7U, 4096U}) {
     const std::vector<Record> records = ReadAll(text, piece);
-    ASSERT_EQ(records.size(), 3U);
+    ASSERT_EQ(records.size(), 4U);
     EXPECT_EQ(records[0].type, PhoneFileType::kDirectory);
     EXPECT_EQ(records[0].path, "");
     EXPECT_EQ(records[1].size, 12U);
@@ -57,6 +58,7 @@ TEST(FindListing, ReadsWhatFindPrintsInPiecesOfAnySize) {
     EXPECT_EQ(records[1].inode, 8U);
     EXPECT_EQ(records[1].path, names);
     EXPECT_EQ(records[2].time, -1'750'000'000);
+    EXPECT_EQ(records[3].time, 5'040'645'704);
   }
 }
 
