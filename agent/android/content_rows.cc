@@ -75,6 +75,8 @@ absl::Status Unclear() {
 }  // namespace
 
 absl::Status ProviderFailure(std::string_view output, std::string_view errors) {
+  // Whatever else it complained of, it answered.
+  if (StartsWith(output, kRowStart) || StartsWith(output, kNothing)) return absl::OkStatus();
   const bool at_start = StartsWith(output, "Error while accessing provider") ||
                         StartsWith(output, "[ERROR]") || StartsWith(output, "Exception");
   const std::string_view text = at_start ? output : errors;

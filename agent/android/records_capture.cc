@@ -39,10 +39,9 @@ absl::Status RecordsCapture::Judge(const absl::Status& status, const absl::Statu
   MOORING_RETURN_IF_ERROR(fault);
   if (status.ok()) return status;
   if (EndsSession(status)) return status;
-  if (absl::IsUnimplemented(status)) {
-    // A tablet has no SMS: nothing is missing.
-    return parts_.builder.Remove(path);
-  }
+  // A tablet has no SMS, and nothing is missing; a phone that once had them is another matter.
+  const bool was_there = parts_.builder.Find(path) || parts_.builder.IsDirectory(path);
+  if (absl::IsUnimplemented(status) && !was_there) return absl::OkStatus();
   const bool refused = absl::IsPermissionDenied(status);
   parts_.gaps.Add(path, refused ? v1::GAP_REASON_REFUSED : v1::GAP_REASON_FAILED);
   const char* const why = refused                    ? "this phone does not let us read them"

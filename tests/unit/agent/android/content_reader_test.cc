@@ -117,6 +117,14 @@ TEST_F(ContentReaderTest, SaysWhichWayItFailed) {
   EXPECT_EQ(reader.Read(ctx_, table_, sink).status().code(), absl::StatusCode::kPermissionDenied);
 }
 
+TEST(ProviderFailure, IsNotMadeOfWarningsBesideAnAnswer) {
+  const char* const warning = "WARNING: linker: libfoo.so not found\n";
+  EXPECT_TRUE(ProviderFailure("Row: 0 _id=1\n", warning).ok());
+  EXPECT_TRUE(ProviderFailure("No result found.\n", warning).ok());
+  EXPECT_EQ(ProviderFailure("", "[ERROR] Could not find provider: sms\n").code(),
+            absl::StatusCode::kUnimplemented);
+}
+
 TEST_F(ContentReaderTest, GoesOnThroughAnUnplug) {
   for (int i = 1; i <= 3000; ++i) Add(i, "text");
   phone_.bytes_until_pulled = 100'000;
