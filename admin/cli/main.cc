@@ -29,7 +29,6 @@ int TerminalColumns() {
 }
 
 std::optional<std::string> Variable(const std::string& name) {
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in this process sets variables.
   const char* value = std::getenv(name.c_str());
   return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
 }

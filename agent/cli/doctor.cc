@@ -151,7 +151,6 @@ bool Connects(int family, const sockaddr* address, socklen_t size) {
 }
 
 Check CheckUsbmuxd() {
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in this process sets variables.
   const char* const other = std::getenv("USBMUXD_SOCKET_ADDRESS");
   if (other != nullptr) {
     return Note("usbmuxd", fmt::format("USBMUXD_SOCKET_ADDRESS points to {}", other));

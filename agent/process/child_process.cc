@@ -45,7 +45,6 @@ constexpr const char* kEnvironment[] = {"PATH",
 std::vector<std::string> Environment() {
   std::vector<std::string> variables;
   for (const char* name : kEnvironment) {
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in this process sets variables.
     const char* const value = std::getenv(name);
     if (value != nullptr) variables.push_back(fmt::format("{}={}", name, value));
   }

@@ -19,7 +19,7 @@ void RequireTls13() {
   // 1.51 has no setting for the least version. This list is for TLS 1.2 and
   // below alone (1.3 has its own); a pre-shared-key suite without any such key
   // cannot be negotiated, so nothing below 1.3 can be.
-  setenv("GRPC_SSL_CIPHER_SUITES", "PSK-AES256-GCM-SHA384", 1);  // NOLINT(concurrency-mt-unsafe)
+  setenv("GRPC_SSL_CIPHER_SUITES", "PSK-AES256-GCM-SHA384", 1);
 }
 
 std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(const TlsFiles& files,

@@ -202,7 +202,7 @@ class RealFiles final : public FileSystem {
     std::vector<FileInfo> entries;
     errno = 0;
     // Each DIR belongs to one caller, so readdir is safe here.
-    while (const dirent* entry = readdir(dir)) {  // NOLINT(concurrency-mt-unsafe): own DIR
+    while (const dirent* entry = readdir(dir)) {
       const std::string name = entry->d_name;
       if (name == "." || name == "..") continue;
       struct stat st {};

@@ -86,7 +86,7 @@ absl::StatusOr<std::string> FindBinaries(const std::string& data_directory, cons
     if (version >= kVersionMin) newest = std::max(newest, version);
   }
   if (cluster.empty() && newest > 0) return fmt::format("/usr/lib/postgresql/{}/bin", newest);
-  const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nothing sets it.
+  const char* path = std::getenv("PATH");
   std::istringstream folders(path == nullptr ? "" : path);
   for (std::string folder; std::getline(folders, folder, ':');) {
     if (folder.empty() || !HasBinaries(folder)) continue;
