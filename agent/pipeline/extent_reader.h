@@ -24,7 +24,7 @@ using FetchContent = absl::AnyInvocable<absl::StatusOr<std::shared_ptr<const Byt
 class ExtentReader final : public FileReader {
  public:
   // Decoded content that one reader may keep; at least one chunk is kept.
-  static constexpr std::size_t kCacheBytesMax = std::size_t{8} << 20;
+  static constexpr std::size_t kCacheBytesMax = std::size_t{4} << 20;
 
   ExtentReader(storage::Entry entry, FetchContent fetch);
 

@@ -45,7 +45,7 @@ class SealPipeline {
  public:
   struct Options {
     int workers = 2;
-    std::size_t bytes_in_flight_max = std::size_t{10} << 20;
+    std::size_t bytes_in_flight_max = std::size_t{6} << 20;
     // Ids in one question, and bytes that wait for its answer.
     std::size_t find_ids_max = 256;
     std::size_t find_bytes_max = std::size_t{4} << 20;
