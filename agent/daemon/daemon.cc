@@ -350,7 +350,7 @@ void Daemon::OnConnected(const v1::ServerHello& hello) {
 
 void Daemon::OnLost(const absl::Status& lost) {
   MutexLock lock(mutex_);
-  // A server refuses an expired certificate without a word that reaches us.
+  // Where the handshake fails for it, nothing else tells us.
   const absl::Status valid = CheckNotExpired(certificate_expires_at_, clock_.Now());
   const absl::Status& why = valid.ok() ? lost : valid;
   if (connected_ || connection_message_ == "connecting") {

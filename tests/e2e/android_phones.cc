@@ -1,36 +1,20 @@
 #include "tests/e2e/android_phones.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <utility>
 
 #include <gtest/gtest.h>
 
+#include "tests/phones/common/free_port.h"
+
 namespace mooring::testing {
-namespace {
-
-std::string FreePort() {
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  EXPECT_EQ(bind(listener, reinterpret_cast<const sockaddr*>(&address), size), 0);
-  EXPECT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  close(listener);
-  return std::to_string(ntohs(address.sin_port));
-}
-
-}  // namespace
 
 AndroidPhones::AndroidPhones(Deployment& deployment, const std::string& farm,
                              const std::vector<std::string>& words)
     : control_(deployment.path() + "/" + farm + ".androids"),
       home_(deployment.path() + "/" + farm + ".home"),
-      socket_("tcp:" + FreePort()) {
+      socket_("tcp:" + std::to_string(FreePort())) {
   mkdir(home_.c_str(), 0700);
   const RunResult started = Adb("start-server");
   EXPECT_EQ(started.exit_code, 0) << started.err;

@@ -1,30 +1,11 @@
 #include "tests/support/genuine_adb.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <cstdlib>
 
-#include "storage/base/check.h"
 #include "tests/phones/android/adb_server.h"
+#include "tests/phones/common/free_port.h"
 
 namespace mooring::testing {
-namespace {
-
-std::uint16_t FreePort() {
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  MOORING_CHECK(bind(listener, reinterpret_cast<const sockaddr*>(&address), size) == 0);
-  MOORING_CHECK(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  close(listener);
-  return ntohs(address.sin_port);
-}
-
-}  // namespace
 
 GenuineAdb::GenuineAdb(Clock& clock)
     : port_(FreePort()),

@@ -1,10 +1,8 @@
 #include "tests/phones/android/genuine_adb_server.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,24 +12,12 @@
 
 #include "storage/base/clock.h"
 #include "tests/phones/android/adb_server.h"
+#include "tests/phones/common/free_port.h"
 
 namespace mooring::testing::android {
 namespace {
 
 constexpr absl::Duration kStartTimeout = absl::Seconds(20);
-
-// A port that is free now.
-std::uint16_t FreePort() {
-  const int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof(address);
-  (void)bind(probe, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
-  (void)getsockname(probe, reinterpret_cast<sockaddr*>(&address), &length);
-  close(probe);
-  return ntohs(address.sin_port);
-}
 
 }  // namespace
 

@@ -11,23 +11,13 @@
 #include <fmt/format.h>
 
 #include "storage/base/check.h"
+#include "tests/phones/common/dice.h"
 
 namespace mooring::testing::android {
 namespace {
 
 constexpr std::int64_t kFirstUseUnix = 1'700'000'000;
 constexpr std::int64_t kSecond = 1'000'000'000;
-
-// A repeatable series of numbers for one purpose.
-class Dice {
- public:
-  explicit Dice(std::uint64_t seed) : state_(seed) {}
-  std::uint64_t Next() { return Scramble(state_ += 0x9E3779B97F4A7C15ULL); }
-  std::uint64_t Below(std::uint64_t bound) { return Next() % bound; }
-
- private:
-  std::uint64_t state_;
-};
 
 std::string Shared(std::string_view path) {
   return fmt::format("{}/{}", kSharedStorage, path);

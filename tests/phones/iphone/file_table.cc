@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "tests/phones/common/dice.h"
+
 namespace mooring::testing {
 namespace {
 
@@ -17,17 +19,6 @@ constexpr std::uint16_t kFileMode = 0100644;
 constexpr std::uint16_t kDirectoryMode = 0040755;
 constexpr std::uint16_t kSymlinkMode = 0120755;
 constexpr std::uint64_t kMarkedBytesMin = 8192;
-
-// A repeatable series of numbers for one purpose.
-class Dice {
- public:
-  explicit Dice(std::uint64_t seed) : state_(seed) {}
-  std::uint64_t Next() { return Scramble(state_ += 0x9E3779B97F4A7C15ULL); }
-  std::uint64_t Below(std::uint64_t bound) { return Next() % bound; }
-
- private:
-  std::uint64_t state_;
-};
 
 FileEntry MakeFile(FileTable& table, Dice& dice, ContentKind kind, std::uint64_t size_bytes) {
   FileEntry entry;

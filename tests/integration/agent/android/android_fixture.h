@@ -3,11 +3,6 @@
 
 #pragma once
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -27,6 +22,7 @@
 #include "storage/base/file.h"
 #include "storage/base/status.h"
 #include "tests/phones/android/android_farm.h"
+#include "tests/phones/common/free_port.h"
 #include "tests/phones/common/temp_dir.h"
 #include "tests/phones/common/tool.h"
 #include "tests/support/memory_link.h"
@@ -165,18 +161,6 @@ class AndroidEngineTest : public ::testing::Test {
   }
   void ExpectGoodManners(const std::string& serial) {
     EXPECT_EQ(farm_->Violations(serial), std::vector<std::string>());
-  }
-
-  static std::uint16_t FreePort() {
-    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
-    ::close(fd);
-    return ntohs(address.sin_port);
   }
 
   TempDir temp_;
