@@ -141,8 +141,8 @@ class ChunkIndex {
   // Sum of the bytes of these chunks.
   virtual absl::StatusOr<std::uint64_t> ReferencedBytes(std::span<const std::uint64_t> numbers) = 0;
 
-  // Their bytes are missing or wrong: live ones become lost, so that the next
-  // backup uploads them again.
+  // Their bytes are missing or wrong: live and condemned ones become lost, so that
+  // the next backup uploads them again.
   virtual absl::Status MarkLost(std::span<const std::uint64_t> numbers) = 0;
 
   // Collection. Numbers without a row, or whose row is in another state than the
