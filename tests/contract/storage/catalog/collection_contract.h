@@ -327,6 +327,18 @@ TEST_P(CollectionContract, PacksAreScannedByNumberAndKnowTheirOpenSession) {
   EXPECT_TRUE(scan(second).empty());
 }
 
+TEST_P(CollectionContract, IdsWithoutARowAreToldFromThoseWithOne) {
+  const SnapshotRecord snapshot = AddSnapshot(NewAnnas());
+  Must(In([&](Transaction& tx) { return tx.snapshots().MarkDeleted(snapshot.id, now_); }));
+  const SnapshotId unknown[] = {NewId<SnapshotId>(), snapshot.id, NewId<SnapshotId>()};
+  EXPECT_EQ(Must(In([&](Transaction& tx) { return tx.snapshots().ListUnknown(unknown); })),
+            (std::vector<SnapshotId>{unknown[0], unknown[2]}));
+  const PackId packs[] = {NewId<PackId>(), NewId<PackId>()};
+  Must(In([&](Transaction& tx) { return tx.packs().Stage(packs[0], std::nullopt, now_); }));
+  EXPECT_EQ(Must(In([&](Transaction& tx) { return tx.packs().ListUnknown(packs); })),
+            std::vector<PackId>{packs[1]});
+}
+
 TEST_P(CollectionContract, SnapshotsAreNumberedInTheOrderOfTheirCommits) {
   const auto max = [&] {
     return Must(In([](Transaction& tx) { return tx.snapshots().MaxCommitNo(); }));
