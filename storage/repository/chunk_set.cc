@@ -102,7 +102,7 @@ void ChunkSet::UnionWith(const ChunkSet& other) {
   bitmap_->map |= other.bitmap_->map;
 }
 
-absl::Status ChunkSet::UnionWithSerialized(ByteView bytes) {
+absl::StatusOr<std::uint64_t> ChunkSet::UnionWithSerialized(ByteView bytes) {
   if (bytes.size() > kChunkSetBytesMax) return BadSet("it is too long");
   if (bytes.size() < 8) return BadSet("it is truncated");
   // Numbers of 32 bits make one part; only a set with larger ones takes the long way.
@@ -115,11 +115,11 @@ absl::Status ChunkSet::UnionWithSerialized(ByteView bytes) {
         roaring_bitmap_portable_deserialize_safe(AsText(part).data(), part.size());
     if (bitmap == nullptr) return BadSet("it is damaged");
     bitmap_->map |= Roaring64Map(Roaring(bitmap));  // Which owns it.
-    return absl::OkStatus();
+    return shape->numbers;
   }
   MOORING_ASSIGN_OR_RETURN(const ChunkSet set, Parse(bytes));
   UnionWith(set);
-  return absl::OkStatus();
+  return set.size();
 }
 
 void ChunkSet::Remove(const ChunkSet& other) {

@@ -40,8 +40,9 @@ class ChunkSet {
   bool empty() const { return size() == 0; }
   void UnionWith(const ChunkSet& other);
   // As UnionWith(Parse(bytes)) at a fraction of its time, and whatever the form:
-  // for the many sets of a mark. kDataLoss as Parse; the set is then unchanged.
-  absl::Status UnionWithSerialized(ByteView bytes);
+  // for the many sets of a mark. Returns how many numbers the bytes hold.
+  // kDataLoss as Parse; the set is then unchanged.
+  absl::StatusOr<std::uint64_t> UnionWithSerialized(ByteView bytes);
   void Remove(const ChunkSet& other);
   bool Intersects(const ChunkSet& other) const;
   // 0 for an empty set.
