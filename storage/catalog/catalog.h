@@ -25,12 +25,14 @@ class AgentStore;
 class ChunkIndex;
 class ComplianceQuery;
 class DeviceStore;
+class HoldStore;
 class InvitationStore;
 class KeyStore;
 class OrganizationStore;
 class PackStore;
 class PersonStore;
 class PolicyStore;
+class PruneStore;
 class RequestStore;
 class SessionStore;
 class SnapshotStore;
@@ -67,6 +69,8 @@ class Transaction {
   virtual ChunkIndex& chunks() = 0;
   virtual SnapshotStore& snapshots() = 0;
   virtual ComplianceQuery& compliance() = 0;
+  virtual HoldStore& holds() = 0;
+  virtual PruneStore& prunes() = 0;
 
   virtual absl::Status Audit(const AuditRecord& record) = 0;
   // At most `limit` records with a number above `after`, in order.
