@@ -1,7 +1,7 @@
 // Holds and pins: what forbids the deletion of snapshots.
 //
 // A deletion is decided in one transaction that holds the snapshot's row
-// exclusively (Repository::Delete). Placing a hold or a pin takes the rows of the
+// exclusively (storage/repository/deletion.h). Placing a hold or a pin takes the rows of the
 // snapshots that it covers, so of a deletion and a hold at the same instant one is
 // first: either the hold finds the deletion decided and does not count the snapshot,
 // or the deletion finds the hold and is refused. Never both.
@@ -77,9 +77,9 @@ class HoldStore {
   // Of the device's snapshots that are not deleted, those whose time is over too.
   virtual absl::StatusOr<std::vector<PinRecord>> ListPins(const DeviceId& device) = 0;
 
-  // Decides the deletion of a snapshot, whose row the caller holds exclusively. OK
-  // if it is decided already. kFailedPrecondition: it is pinned or on hold.
-  virtual absl::Status DecideDeletion(const SnapshotId& snapshot, absl::Time now) = 0;
+  // The deletion is decided: for storage/repository/deletion.h, which has looked. The
+  // first time stands. kNotFound: no such snapshot.
+  virtual absl::Status MarkDecided(const SnapshotId& snapshot, absl::Time at) = 0;
   // Decided and not done: at most `limit`.
   virtual absl::StatusOr<std::vector<SnapshotId>> ListDecided(int limit) = 0;
 };

@@ -152,32 +152,12 @@ class PgHoldStore final : public HoldStore {
         ReadPin);
   }
 
-  absl::Status DecideDeletion(const SnapshotId& snapshot, absl::Time now) override {
-    MOORING_ASSIGN_OR_RETURN(
-        const SqlResult decided,
-        sql_.Exec("SELECT deletion_decided_at IS NOT NULL FROM snapshot WHERE id = $1", snapshot));
-    if (decided.empty()) return absl::NotFoundError("no such snapshot");
-    SqlReader row(decided, 0);
-    const bool is_decided = row.Bool();
-    MOORING_RETURN_IF_ERROR(row.status());
-    if (is_decided) return absl::OkStatus();
-    // Statements of their own, after the row's lock: they see what was committed meanwhile.
-    MOORING_ASSIGN_OR_RETURN(const std::vector<HoldView> holds, ListForSnapshot(snapshot));
-    if (!holds.empty()) {
-      const HoldView& hold = holds.front();
-      return absl::FailedPreconditionError(fmt::format(
-          "the snapshot is on hold, placed by {} ({} {}); `mooring hold release` asks for its end",
-          hold.hold.placed_by, hold.serial.empty() ? "person" : "device",
-          hold.serial.empty() ? hold.person_handle : hold.serial));
-    }
-    MOORING_ASSIGN_OR_RETURN(const std::optional<PinRecord> pin, GetPin(snapshot));
-    if (pin && (!pin->until || now < *pin->until)) {
-      return absl::FailedPreconditionError(
-          fmt::format("the snapshot is pinned by {}; `mooring snapshot pin --remove` lets it go",
-                      pin->pinned_by));
-    }
-    return sql_.Exec("UPDATE snapshot SET deletion_decided_at = $2 WHERE id = $1", snapshot, now)
-        .status();
+  absl::Status MarkDecided(const SnapshotId& snapshot, absl::Time at) override {
+    return Touched(sql_.Exec("UPDATE snapshot SET"
+                             " deletion_decided_at = coalesce(deletion_decided_at, $2)"
+                             " WHERE id = $1",
+                             snapshot, at),
+                   absl::NotFoundError("no such snapshot"));
   }
 
   absl::StatusOr<std::vector<SnapshotId>> ListDecided(int limit) override {

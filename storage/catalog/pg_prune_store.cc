@@ -65,6 +65,13 @@ class PgPruneStore final : public PruneStore {
         .status();
   }
 
+  absl::StatusOr<std::uint64_t> CountSnapshotsOfGroup(const std::string& group) override {
+    return ReadCount(
+        sql_.Exec("SELECT count(*) FROM snapshot s JOIN person p ON p.id = s.person_id"
+                  " WHERE p.policy_group = $1 AND s.deleted_at IS NULL",
+                  group));
+  }
+
   absl::StatusOr<std::optional<absl::Time>> NewestSnapshotAt() override {
     MOORING_ASSIGN_OR_RETURN(
         const SqlResult result,

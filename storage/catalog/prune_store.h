@@ -45,6 +45,8 @@ class PruneStore {
   // Each number only ever grows.
   virtual absl::Status Remember(const PauseMemoryRecord& record) = 0;
 
+  // Snapshots that are not deleted, of the people of a group.
+  virtual absl::StatusOr<std::uint64_t> CountSnapshotsOfGroup(const std::string& group) = 0;
   // When the newest snapshot that is not deleted was made, of any device.
   virtual absl::StatusOr<std::optional<absl::Time>> NewestSnapshotAt() = 0;
 };

@@ -110,9 +110,6 @@ class RepositoryImpl final : public Repository {
   // Snapshots.
   absl::StatusOr<std::pair<SnapshotRecord, SnapshotContent>> GetSnapshot(
       const OpContext& ctx, const SnapshotId& snapshot);
-  absl::Status DecideDeletion(const OpContext& ctx, const SnapshotId& snapshot,
-                              const std::string& actor, const std::string& reason,
-                              absl::FunctionRef<absl::Status(Transaction&)> allowed);
   absl::Status CompleteDeletion(const OpContext& ctx, const SnapshotId& snapshot,
                                 const std::string& actor, const std::string& reason);
   absl::Status FinishDecided(const OpContext& ctx);

@@ -7,12 +7,12 @@
 
 #include "storage/base/status.h"
 #include "storage/catalog/chunk_index.h"
-#include "storage/catalog/device_store.h"
 #include "storage/catalog/hold_store.h"
 #include "storage/catalog/key_store.h"
 #include "storage/objects/object_layout.h"
 #include "storage/repository/audit_detail.h"
 #include "storage/repository/chunk_set.h"
+#include "storage/repository/deletion.h"
 #include "storage/repository/repository_impl.h"
 #include "storage/repository/store_records.h"
 #include "storage/repository/whole_object.h"
@@ -151,35 +151,13 @@ absl::Status RepositoryImpl::Delete(const OpContext& ctx, const SnapshotId& snap
   if (reason.empty() || reason.size() > kReasonBytesMax) {
     return absl::InvalidArgumentError("delete: the reason is empty or too long");
   }
-  MOORING_RETURN_IF_ERROR(DecideDeletion(ctx, snapshot, actor, reason, allowed));
-  return CompleteDeletion(ctx, snapshot, actor, reason);
-}
-
-absl::Status RepositoryImpl::DecideDeletion(const OpContext& ctx, const SnapshotId& snapshot,
-                                            const std::string& actor, const std::string& reason,
-                                            absl::FunctionRef<absl::Status(Transaction&)> allowed) {
-  const auto decide = [&](Transaction& tx) -> absl::Status {
-    MOORING_ASSIGN_OR_RETURN(const std::optional<SnapshotView> found, tx.snapshots().Get(snapshot));
-    if (!found) return NoSuchSnapshot();
-    // Decisions about one device come one after the other, so that what `allowed`
-    // sees of its other snapshots still holds when this one is gone.
-    MOORING_RETURN_IF_ERROR(tx.devices().Get(found->snapshot.device, RowLock::kExclusive).status());
-    MOORING_ASSIGN_OR_RETURN(const std::optional<SnapshotView> view,
-                             tx.snapshots().Get(snapshot, RowLock::kExclusive));
-    if (!view) return NoSuchSnapshot();
-    if (view->snapshot.deleted_at || view->snapshot.deletion_decided_at) return absl::OkStatus();
-    MOORING_RETURN_IF_ERROR(allowed(tx));
-    const absl::Time now = clock_.Now();
-    MOORING_RETURN_IF_ERROR(tx.holds().DecideDeletion(snapshot, now));
-    return tx.Audit({.at = now,
-                     .actor = actor,
-                     .action = "snapshot.delete_decided",
-                     .subject = snapshot.hex(),
-                     .detail_json = AuditDetail({{"reason", reason}})});
+  const auto decide = [&](Transaction& tx) {
+    return DecideDeletion(tx, snapshot, actor, reason, clock_.Now(), allowed);
   };
   absl::Status decided = catalog_.Run(ctx, decide);
   for (int i = 0; i < 2 && absl::IsUnknown(decided); ++i) decided = catalog_.Run(ctx, decide);
-  return decided;
+  MOORING_RETURN_IF_ERROR(decided);
+  return CompleteDeletion(ctx, snapshot, actor, reason);
 }
 
 absl::Status RepositoryImpl::CompleteDeletion(const OpContext& ctx, const SnapshotId& snapshot,
