@@ -267,7 +267,7 @@ TEST_F(OracleTest, AgreesWithTheNaiveJudge) {
       EXPECT_EQ(verdicts[i].keep(), NaivelyKept(c, snapshot))
           << "snapshot " << snapshot.sequence() << ": " << VerdictText(verdicts[i]);
       EXPECT_GT(verdicts[i].reasons_size(), 0);
-      dropped += verdicts[i].keep() ? 0 : 1;
+      dropped += verdicts[i].keep() ? 0U : 1U;
     }
   });
   if (cases_ == 1) return;
