@@ -7,7 +7,6 @@
 #include <set>
 #include <utility>
 
-#include <absl/strings/str_join.h>
 #include <absl/time/time.h>
 #include <fmt/format.h>
 

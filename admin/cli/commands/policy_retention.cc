@@ -217,7 +217,7 @@ void AddPolicyRetention(CommandTree& tree, CLI::App& policy) {
                {"explain", "Why each snapshot of a phone is kept, or would go",
                 "mooring policy explain 00008120-001A34E61EE8201E"},
                [explain](Invocation& run) { return Explain(run, *explain); })
-      .add_option("DEVICE|SNAPSHOT", explain->subject,
+      .add_option("SUBJECT", explain->subject,
                   "UDID, serial number or id of a device, or id of a snapshot")
       ->required();
   auto simulate = std::make_shared<QuestionOptions>();
