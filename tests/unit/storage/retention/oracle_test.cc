@@ -17,7 +17,7 @@
 namespace mooring::storage {
 namespace {
 
-constexpr int kCases = 4000;
+constexpr int kCases = 2000;
 constexpr std::int64_t kDay = 86'400;
 
 std::int64_t FloorDiv(std::int64_t a, std::int64_t b) {

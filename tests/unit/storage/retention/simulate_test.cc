@@ -43,8 +43,9 @@ TEST(SimulateTest, PhotosOnTopTakeNoPlaceFromTheFullOnes) {
   const auto with_photos = Simulate(request);
   ASSERT_TRUE(alone.ok() && with_photos.ok());
   for (int i = 0; i < alone->points_size(); ++i) {
-    EXPECT_EQ(with_photos->points(i).oldest_days(), alone->points(i).oldest_days());
-    EXPECT_EQ(with_photos->points(i).widest_gap_days(), alone->points(i).widest_gap_days());
+    // And what is kept for the photos may carry a full capture that would be gone.
+    EXPECT_GE(with_photos->points(i).oldest_days(), alone->points(i).oldest_days());
+    EXPECT_LE(with_photos->points(i).widest_gap_days(), alone->points(i).widest_gap_days());
     EXPECT_GT(with_photos->points(i).kept(), alone->points(i).kept());
   }
 }
