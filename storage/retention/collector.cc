@@ -85,7 +85,9 @@ absl::Status Collector::RunSteps(const OpContext& ctx, const RunOptions& run, Ro
   MOORING_RETURN_IF_ERROR(CondemnCandidates(ctx, round, stock));
   MOORING_RETURN_IF_ERROR(round.CheckTime(ctx));
   MOORING_RETURN_IF_ERROR(DoomCondemned(ctx, round, *mark, stock));
-  MOORING_ASSIGN_OR_RETURN(const auto journaled, JournalDoomedPacks(ctx, round));
+  MOORING_ASSIGN_OR_RETURN(
+      const auto journaled,
+      JournalPacks(ctx, round, OrphansOf(stock, options_, parts_.clock.Now())));
   // After everything that is to be removed is doomed and journaled, before any of it is.
   MOORING_ASSIGN_OR_RETURN(const std::uint64_t epoch,
                            AdvanceEpoch(ctx, parts_.catalog, parts_.objects, round.id()));
@@ -96,7 +98,7 @@ absl::Status Collector::RunSteps(const OpContext& ctx, const RunOptions& run, Ro
   MOORING_RETURN_IF_ERROR(
       CompactPacks(ctx, round, PlanCompaction(stock, options_, parts_.clock.Now())));
   MOORING_RETURN_IF_ERROR(round.CheckTime(ctx));
-  MOORING_RETURN_IF_ERROR(SweepOrphanPacks(ctx, round, stock));
+  MOORING_RETURN_IF_ERROR(SweepOrphanPacks(ctx, round, stock, journaled));
   return SweepDeletedRecords(ctx, round);
 }
 

@@ -29,15 +29,15 @@ Sha256Digest MacOf(const SecretBytes& pack_index_key, ByteView bytes) {
   return HmacSha256(key.view(), {bytes});
 }
 
-// Journals that name no pack of the catalog any more have done their work. The
+// Journals none of whose packs is still to go have done their work. The
 // newest stays: its number is what an older catalog is told apart by.
 absl::Status RemoveSpentJournals(const OpContext& ctx, ObjectStore& objects,
                                  const std::vector<DoomJournal>& journals,
-                                 const absl::flat_hash_set<PackId>& doomed) {
+                                 const absl::flat_hash_set<PackId>& going) {
   for (std::size_t i = 0; i + 1 < journals.size(); ++i) {
     const bool is_spent =
         std::none_of(journals[i].packs.begin(), journals[i].packs.end(),
-                     [&doomed](const PackId& pack) { return doomed.contains(pack); });
+                     [&going](const PackId& pack) { return going.contains(pack); });
     if (!is_spent) continue;
     const absl::Status removed = objects.Remove(ctx, DoomJournalObjectKey(journals[i].generation));
     if (!removed.ok() && !absl::IsFailedPrecondition(removed)) return removed;
@@ -110,31 +110,31 @@ absl::StatusOr<std::vector<DoomJournal>> ReadDoomJournals(const OpContext& ctx,
   return journals;
 }
 
-absl::StatusOr<absl::flat_hash_set<PackId>> JournalDoomedPacks(const OpContext& ctx, Round& round) {
+absl::StatusOr<absl::flat_hash_set<PackId>> JournalPacks(const OpContext& ctx, Round& round,
+                                                         const std::vector<PackId>& orphans) {
   CollectionParts& parts = round.parts();
   DoomJournal journal{.epoch = 0, .generation = round.generation(), .packs = {}};
-  absl::flat_hash_set<PackId> doomed;
   MOORING_ASSIGN_OR_RETURN(std::vector<DoomJournal> journals,
                            ReadDoomJournals(ctx, parts.objects, parts.pack_index_key));
+  absl::flat_hash_set<PackId> going(orphans.begin(), orphans.end());
+  MOORING_RETURN_IF_ERROR(round.Run(ctx, RepositoryLock::kNone,
+                                    [&](Transaction& tx, CollectionState& state) -> absl::Status {
+                                      journal.epoch = state.epoch;
+                                      MOORING_ASSIGN_OR_RETURN(const std::vector<PackRecord> packs,
+                                                               tx.packs().List(PackState::kDoomed));
+                                      for (const PackRecord& pack : packs) going.insert(pack.id);
+                                      return absl::OkStatus();
+                                    }));
   absl::flat_hash_set<PackId> journaled;
   for (const DoomJournal& there : journals) {
     journaled.insert(there.packs.begin(), there.packs.end());
   }
-  MOORING_RETURN_IF_ERROR(round.Run(
-      ctx, RepositoryLock::kNone, [&](Transaction& tx, CollectionState& state) -> absl::Status {
-        doomed.clear();
-        journal.packs.clear();
-        journal.epoch = state.epoch;
-        MOORING_ASSIGN_OR_RETURN(const std::vector<PackRecord> packs,
-                                 tx.packs().List(PackState::kDoomed));
-        for (const PackRecord& pack : packs) {
-          doomed.insert(pack.id);
-          if (!journaled.contains(pack.id) && journal.packs.size() < kJournalPacksMax) {
-            journal.packs.push_back(pack.id);
-          }
-        }
-        return absl::OkStatus();
-      }));
+  for (const PackId& pack : going) {
+    if (!journaled.contains(pack) && journal.packs.size() < kJournalPacksMax) {
+      journal.packs.push_back(pack);
+    }
+  }
+  std::sort(journal.packs.begin(), journal.packs.end());
   if (!journal.packs.empty()) {
     const Bytes bytes = EncodeDoomJournal(parts.pack_index_key, journal);
     const std::string key = DoomJournalObjectKey(journal.generation);
@@ -146,7 +146,7 @@ absl::StatusOr<absl::flat_hash_set<PackId>> JournalDoomedPacks(const OpContext& 
       journals.push_back(std::move(journal));
     }
   }
-  MOORING_RETURN_IF_ERROR(RemoveSpentJournals(ctx, parts.objects, journals, doomed));
+  MOORING_RETURN_IF_ERROR(RemoveSpentJournals(ctx, parts.objects, journals, going));
   return journaled;
 }
 

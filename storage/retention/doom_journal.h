@@ -1,6 +1,7 @@
 // Doom journal: the object gc/doom-<generation>, which names the packs that are to
-// be removed. It is durable before any of them is, so that a catalog that was
-// restored from an older copy can be told which of its packs are gone or going.
+// be removed, doomed ones and orphans. It is durable before any of them is, so
+// that a catalog that was restored from an older copy can be told which of its
+// packs are gone or going.
 // Format: storage/design/repository-format.md, "Doom journal".
 
 #pragma once
@@ -43,9 +44,11 @@ absl::StatusOr<std::vector<DoomJournal>> ReadDoomJournals(const OpContext& ctx,
                                                           ObjectStore& objects,
                                                           const SecretBytes& pack_index_key);
 
-// Writes the journal of this round's generation for the doomed packs that no
-// journal names yet, and removes journals all of whose packs are gone, except
-// the newest. Returns the packs that journals, read back from the store, name.
-absl::StatusOr<absl::flat_hash_set<PackId>> JournalDoomedPacks(const OpContext& ctx, Round& round);
+// Writes the journal of this round's generation for the doomed packs and the
+// `orphans` that no journal names yet, and removes journals all of whose packs
+// are gone, except the newest. Returns the packs that journals, read back from
+// the store, name: nothing else may be removed.
+absl::StatusOr<absl::flat_hash_set<PackId>> JournalPacks(const OpContext& ctx, Round& round,
+                                                         const std::vector<PackId>& orphans);
 
 }  // namespace mooring::storage

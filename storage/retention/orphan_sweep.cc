@@ -1,7 +1,8 @@
 #include "storage/retention/orphan_sweep.h"
 
-#include <map>
+#include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,10 +21,9 @@ namespace {
 
 constexpr std::size_t kBatch = 4096;
 
-struct Orphan {
-  PackId id;
-  std::uint64_t bytes = 0;
-};
+bool IsOld(absl::Time time, const CollectionOptions& options, absl::Time now) {
+  return time + options.orphan_age_min <= now;
+}
 
 void Count(v1::ObjectFigures& figures, std::uint64_t bytes) {
   figures.set_objects(figures.objects() + 1);
@@ -54,31 +54,20 @@ absl::StatusOr<bool> ForgetStaged(const OpContext& ctx, Round& round, const Pack
 }
 
 // Of the orphans, those that still have no row.
-absl::StatusOr<std::vector<Orphan>> StillWithoutRow(const OpContext& ctx, Round& round,
-                                                    const Stock& stock) {
-  std::vector<Orphan> orphans;
-  std::vector<PackId> batch;
-  std::map<PackId, std::uint64_t> bytes;
-  const auto look = [&]() -> absl::Status {
+absl::StatusOr<std::vector<PackId>> StillWithoutRow(const OpContext& ctx, Round& round,
+                                                    const std::vector<PackId>& orphans) {
+  std::vector<PackId> still;
+  for (std::size_t at = 0; at < orphans.size(); at += kBatch) {
+    const auto batch = std::span(orphans).subspan(at, std::min(kBatch, orphans.size() - at));
     std::vector<PackId> unknown;
     MOORING_RETURN_IF_ERROR(round.Run(
         ctx, RepositoryLock::kNone, [&](Transaction& tx, CollectionState&) -> absl::Status {
           MOORING_ASSIGN_OR_RETURN(unknown, tx.packs().ListUnknown(batch));
           return absl::OkStatus();
         }));
-    for (const PackId& id : unknown) orphans.push_back({id, bytes[id]});
-    batch.clear();
-    bytes.clear();
-    return absl::OkStatus();
-  };
-  for (const OrphanPack& orphan : stock.orphans) {
-    if (orphan.stored_at + round.options().orphan_age_min > round.now()) continue;
-    batch.push_back(orphan.id);
-    bytes[orphan.id] = orphan.bytes;
-    if (batch.size() >= kBatch) MOORING_RETURN_IF_ERROR(look());
+    still.insert(still.end(), unknown.begin(), unknown.end());
   }
-  if (!batch.empty()) MOORING_RETURN_IF_ERROR(look());
-  return orphans;
+  return still;
 }
 
 // Deleted long enough ago, as the catalog has it.
@@ -88,7 +77,7 @@ absl::StatusOr<bool> IsLongDeleted(const OpContext& ctx, Round& round, const Sna
       round.Run(ctx, RepositoryLock::kNone, [&](Transaction& tx, CollectionState&) -> absl::Status {
         MOORING_ASSIGN_OR_RETURN(const auto view, tx.snapshots().Get(id));
         is_deleted = view && view->snapshot.deleted_at &&
-                     *view->snapshot.deleted_at + round.options().orphan_age_min <= round.now();
+                     IsOld(*view->snapshot.deleted_at, round.options(), round.now());
         return absl::OkStatus();
       }));
   return is_deleted;
@@ -96,14 +85,30 @@ absl::StatusOr<bool> IsLongDeleted(const OpContext& ctx, Round& round, const Sna
 
 }  // namespace
 
-absl::Status SweepOrphanPacks(const OpContext& ctx, Round& round, const Stock& stock) {
-  MOORING_ASSIGN_OR_RETURN(std::vector<Orphan> orphans, StillWithoutRow(ctx, round, stock));
-  for (const PackUse& pack : stock.packs) {
-    if (pack.state != PackState::kStaged || pack.is_open) continue;
-    if (pack.created_at + round.options().orphan_age_min > round.now()) continue;
-    MOORING_ASSIGN_OR_RETURN(const bool is_gone, ForgetStaged(ctx, round, pack.id));
-    if (is_gone) orphans.push_back({pack.id, 0});
+std::vector<PackId> OrphansOf(const Stock& stock, const CollectionOptions& options,
+                              absl::Time now) {
+  std::vector<PackId> ids;
+  for (const OrphanPack& orphan : stock.orphans) {
+    if (IsOld(orphan.stored_at, options, now)) ids.push_back(orphan.id);
   }
+  for (const PackUse& pack : stock.packs) {
+    if (pack.state == PackState::kStaged && !pack.is_open && IsOld(pack.created_at, options, now)) {
+      ids.push_back(pack.id);
+    }
+  }
+  return ids;
+}
+
+absl::Status SweepOrphanPacks(const OpContext& ctx, Round& round, const Stock& stock,
+                              const absl::flat_hash_set<PackId>& journaled) {
+  std::vector<PackId> orphans;
+  for (const PackId& id : OrphansOf(stock, round.options(), round.now())) {
+    if (!journaled.contains(id)) continue;
+    // Those that never had a row pass at once.
+    MOORING_ASSIGN_OR_RETURN(const bool is_gone, ForgetStaged(ctx, round, id));
+    if (is_gone) orphans.push_back(id);
+  }
+  MOORING_ASSIGN_OR_RETURN(orphans, StillWithoutRow(ctx, round, orphans));
   if (orphans.empty()) return absl::OkStatus();
   // After the rows: a record that is written later stands on rows that are live now.
   CollectionParts& parts = round.parts();
@@ -116,8 +121,8 @@ absl::Status SweepOrphanPacks(const OpContext& ctx, Round& round, const Stock& s
         orphans.size(), rowless.size(), rowless.front().hex()));
     return absl::OkStatus();
   }
-  for (const Orphan& orphan : orphans) {
-    const std::string key = PackObjectKey(orphan.id);
+  for (const PackId& orphan : orphans) {
+    const std::string key = PackObjectKey(orphan);
     // A staged pack may have no object, or one that was not listed yet.
     const absl::StatusOr<ObjectInfo> info = parts.objects.Stat(ctx, key);
     if (absl::IsNotFound(info.status())) continue;

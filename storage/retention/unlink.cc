@@ -116,12 +116,15 @@ class Unlinker {
     return true;
   }
 
-  // False: it is locked.
+  // False: it is locked, or no longer doomed.
   absl::StatusOr<bool> RemovePack(const OpContext& ctx, const PackRecord& pack) {
     std::string violation;
+    bool is_doomed = false;
     // Looked at before the object goes, and once more with the rows.
     const absl::Status checked = round_.Run(
         ctx, RepositoryLock::kNone, [&](Transaction& tx, CollectionState&) -> absl::Status {
+          MOORING_ASSIGN_OR_RETURN(const auto now, tx.packs().Get(pack.id));
+          is_doomed = now && now->state == PackState::kDoomed;
           MOORING_ASSIGN_OR_RETURN(const auto rows, tx.chunks().ListOfPack(pack.id));
           const bool is_clean = std::all_of(rows.begin(), rows.end(), [](const auto& row) {
             return row.state == ChunkState::kDoomed;
@@ -131,6 +134,7 @@ class Unlinker {
         });
     MOORING_RETURN_IF_ERROR(checked);
     if (!violation.empty()) return round_.Stop(ctx, violation);
+    if (!is_doomed) return false;
     const absl::Status removed = round_.parts().objects.Remove(ctx, PackObjectKey(pack.id));
     if (absl::IsFailedPrecondition(removed)) {
       Count(*round_.report().mutable_packs_locked(), pack);
