@@ -22,6 +22,8 @@
 #include "server/services/access_service.h"
 #include "server/services/agent_service.h"
 #include "server/services/backup_service.h"
+#include "server/services/collection_desk.h"
+#include "server/services/collection_service.h"
 #include "server/services/enrollment_service.h"
 #include "server/services/fleet_service.h"
 #include "server/services/policy_service.h"
@@ -36,6 +38,7 @@
 #include "storage/catalog/pg_catalog.h"
 #include "storage/catalog/private_postgres.h"
 #include "storage/objects/disk_object_store.h"
+#include "storage/repository/key_custody.h"
 
 namespace mooring::server {
 namespace {
@@ -46,6 +49,9 @@ constexpr int kAuthenticationFailuresMax = 30;
 constexpr std::size_t kConnectionsMax = 24;
 constexpr absl::Duration kPruneAsk = absl::Minutes(10);
 constexpr absl::Duration kPruneDeadline = absl::Hours(1);
+// A round of collection reads all of the catalog and may copy much of the store.
+constexpr absl::Duration kCollectAsk = absl::Minutes(10);
+constexpr absl::Duration kCollectDeadline = absl::Hours(20);
 
 }  // namespace
 
@@ -73,7 +79,8 @@ class Server::Body {
     MOORING_RETURN_IF_ERROR(ReadSettings(ctx, upload_idle));
     MOORING_ASSIGN_OR_RETURN(PermissionTable permissions, PermissionTable::Read(ServiceNames()));
     permissions_ = std::make_unique<PermissionTable>(std::move(permissions));
-    MakeServices();
+    MOORING_ASSIGN_OR_RETURN(SecretBytes pack_index_key, PackIndexKey(ctx));
+    MakeServices(std::move(pack_index_key));
     MOORING_RETURN_IF_ERROR(sessions_->Resume(ctx));
     MOORING_RETURN_IF_ERROR(DetachAllDevices(ctx));
     MOORING_RETURN_IF_ERROR(Listen());
@@ -120,6 +127,7 @@ class Server::Body {
     MOORING_RETURN_IF_ERROR(FinishApprovedDeletions(ctx, *parts_));
     MOORING_RETURN_IF_ERROR(standings_->PushChanges(ctx));
     MOORING_RETURN_IF_ERROR(Prune(ctx));
+    MOORING_RETURN_IF_ERROR(Collect(ctx));
     return RefreshMetrics(ctx);
   }
 
@@ -137,6 +145,11 @@ class Server::Body {
                                        {"failed", result->failed},
                                        {"paused", result->pauses.size()}});
     return absl::OkStatus();
+  }
+
+  absl::Status Collect(const OpContext& ctx) {
+    return collection_->CollectIfDue(ctx, absl::Seconds(config_.collection().period_seconds()))
+        .status();
   }
 
   absl::Status LoadIdentity() {
@@ -219,12 +232,20 @@ class Server::Body {
     });
   }
 
-  void MakeServices() {
+  // The collector's: it seals footers and journals.
+  absl::StatusOr<SecretBytes> PackIndexKey(const OpContext& ctx) {
+    storage::KeyCustody custody(*catalog_, *objects_, *kek_, env_.clock, env_.random);
+    return custody.OrganizationKey(ctx, storage::KeyPurpose::kPackIndexKey);
+  }
+
+  void MakeServices(SecretBytes pack_index_key) {
     agent_authenticator_ = std::make_unique<AgentAuthenticator>(*catalog_, env_.clock);
     token_authenticator_ = std::make_unique<TokenAuthenticator>(*catalog_, env_.clock);
     parts_ = std::make_unique<ServerParts>(ServerParts{
         *catalog_, *objects_, *repository_, *authority_, *agent_authenticator_, failures_, slots_,
         board_, hub_, metrics_, addresses_, env_.log, env_.clock, env_.random, settings_});
+    collection_ = std::make_unique<CollectionDesk>(*parts_, std::move(pack_index_key),
+                                                   CollectionOptionsOf(config_.collection()));
     agents_gate_ = MakeGate(*agent_authenticator_);
     tokens_gate_ = MakeGate(*token_authenticator_);
     standings_ = std::make_unique<Standings>(*parts_);
@@ -246,6 +267,8 @@ class Server::Body {
     admin_services_.push_back(std::make_unique<AccessServiceImpl>(tokens, *parts_, *restores_));
     admin_services_.push_back(std::make_unique<RepositoryServiceImpl>(tokens, *parts_));
     admin_services_.push_back(std::make_unique<RetentionServiceImpl>(tokens, *parts_));
+    admin_services_.push_back(
+        std::make_unique<CollectionServiceImpl>(tokens, *parts_, *collection_));
     admin_services_.push_back(std::make_unique<RestoreServiceImpl>(tokens, *parts_, *restores_));
     metrics_.SetSessionSource([this] {
       SessionFigures figures;
@@ -357,6 +380,12 @@ class Server::Body {
           "prune", std::min(settings_.prune_period, kPruneAsk), kPruneDeadline, env_.clock,
           env_.log, [this](const OpContext& ctx) { return Prune(ctx); }));
     }
+    if (!config_.collection().off()) {
+      jobs_.push_back(std::make_unique<PeriodicJob>(
+          "collect", std::min(absl::Seconds(config_.collection().period_seconds()), kCollectAsk),
+          kCollectDeadline, env_.clock, env_.log,
+          [this](const OpContext& ctx) { return Collect(ctx); }));
+    }
     add("certificate", absl::Hours(12),
         [this](const OpContext&) { return RenewCertificate(false); });
   }
@@ -386,6 +415,7 @@ class Server::Body {
   std::unique_ptr<AgentAuthenticator> agent_authenticator_;
   std::unique_ptr<TokenAuthenticator> token_authenticator_;
   std::unique_ptr<ServerParts> parts_;
+  std::unique_ptr<CollectionDesk> collection_;
   std::unique_ptr<RpcGate> agents_gate_;
   std::unique_ptr<RpcGate> tokens_gate_;
   std::unique_ptr<Standings> standings_;

@@ -59,6 +59,10 @@ inline constexpr char kDenyRequest[] = "mooring.v1.AccessService.DenyRequest";
 
 inline constexpr char kPruneRepository[] = "mooring.v1.RepositoryService.PruneRepository";
 
+inline constexpr char kCollectGarbage[] = "mooring.v1.CollectionService.CollectGarbage";
+inline constexpr char kGetRepositoryStatus[] = "mooring.v1.CollectionService.GetRepositoryStatus";
+inline constexpr char kClearCollectionStop[] = "mooring.v1.CollectionService.ClearCollectionStop";
+
 inline constexpr char kPlanPolicy[] = "mooring.v1.RetentionService.PlanPolicy";
 inline constexpr char kSimulatePolicy[] = "mooring.v1.RetentionService.SimulatePolicy";
 inline constexpr char kExplainRetention[] = "mooring.v1.RetentionService.ExplainRetention";

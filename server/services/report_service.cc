@@ -6,6 +6,7 @@
 
 #include "server/compliance/compliance.h"
 #include "server/rpc/method_names.h"
+#include "server/services/collection_desk.h"
 #include "server/services/lookups.h"
 #include "storage/base/status.h"
 #include "storage/catalog/agent_store.h"
@@ -70,6 +71,7 @@ absl::Status RefreshFleetFigures(const OpContext& ctx, ServerParts& parts,
     MOORING_ASSIGN_OR_RETURN(const auto holds, tx.holds().List(false));
     figures.holds = holds.size();
     FillPruneFigures(prune, figures);
+    MOORING_RETURN_IF_ERROR(FillCollectionFigures(tx, figures));
     return absl::OkStatus();
   });
   MOORING_RETURN_IF_ERROR(read);

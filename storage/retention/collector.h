@@ -15,7 +15,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
-#include "mooring/v1/repository.pb.h"
+#include "mooring/v1/collection.pb.h"
 #include "storage/base/op_context.h"
 #include "storage/retention/collection_options.h"
 #include "storage/retention/round.h"

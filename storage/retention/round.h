@@ -16,7 +16,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
-#include "mooring/v1/repository.pb.h"
+#include "mooring/v1/collection.pb.h"
 #include "storage/base/clock.h"
 #include "storage/base/op_context.h"
 #include "storage/base/random.h"
