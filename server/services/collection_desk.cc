@@ -117,7 +117,8 @@ absl::StatusOr<std::optional<v1::CollectionReport>> CollectionDesk::CollectIfDue
   }));
   const v1::CollectionFigures figures = FiguresOf(state);
   const absl::Time last = absl::FromUnixSeconds(figures.last_round().started_at().seconds());
-  const bool is_due = !figures.has_last_round() || last + period <= parts_.clock.Now();
+  const absl::Time now = parts_.clock.Now();
+  const bool is_due = !figures.has_last_round() || last + period <= now || last > now;
   // What stops a round is shown by the status and the alerts, not by the log again and again.
   if (!is_due || !state.stop_reason.empty() || !state.recovery_reason.empty()) {
     return std::optional<v1::CollectionReport>();
