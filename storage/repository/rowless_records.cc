@@ -1,5 +1,6 @@
 #include "storage/repository/rowless_records.h"
 
+#include <algorithm>
 #include <optional>
 #include <span>
 

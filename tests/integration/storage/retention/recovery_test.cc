@@ -35,7 +35,8 @@ TEST_F(RecoveryTest, AnOlderCatalogTakesNoBackupAndCollectsNothing) {
   const v1::Receipt doomed = BackUp(phone_, desk_, FilesOf(2));
   // A session that is open at that time.
   const storage::BegunSession session = *Begin(second_phone_, desk_);
-  const SealedTree tree = *SealFiles(session, FilesOf(2), time_, system_random_);
+  const SealedTree tree = *SealFiles(session, FilesOf(9), time_, system_random_);
+  ASSERT_TRUE(UploadTree(repository(), {}, session, desk_, tree).ok());
   SaveCatalog();
   Delete(doomed);
   const std::size_t packs = Keys("packs/").size();
@@ -77,12 +78,11 @@ TEST_F(RecoveryTest, ARoundWithoutGarbageIsSeenToo) {
 }
 
 TEST_F(RecoveryTest, ASnapshotThatTheCatalogForgotWithinAnEpochKeepsItsChunks) {
-  options_ = AtOnce();
+  options_ = WithoutCompaction(AtOnce());
   BackUp(phone_, desk_, FilesOf(1));
   Collect();
   SaveCatalog();
   const v1::Receipt forgotten = BackUp(phone_, desk_, FilesOf(2));
-  const Files files = FilesOf(2);
   RestoreCatalog();
   time_.Advance(absl::Hours(1));
   const auto packs = Keys("packs/");
