@@ -173,6 +173,7 @@ absl::Status SessionPackUpload::EnterPack(const OpContext& ctx, const PackFooter
     MOORING_ASSIGN_OR_RETURN(outcome, tx.chunks().Insert(footer.pack, person_, chunks));
     return tx.sessions().AddNewBytes(session_, outcome.new_bytes);
   };
+  pack_->was_entered = true;
   absl::Status entered = parts_.catalog.Run(ctx, enter);
   // The session's row is locked first, so a commit in doubt is over before this looks.
   for (int i = 0; i < 3 && absl::IsUnknown(entered); ++i) entered = parts_.catalog.Run(ctx, enter);
@@ -198,8 +199,12 @@ absl::Status SessionPackUpload::Fail(const OpContext& ctx, absl::Status why) {
   has_failed_ = true;
   if (pack_) {
     const PackId pack = pack_->writer.footer().pack;
+    const bool was_entered = pack_->was_entered;
     pack_->object.reset();
     pack_.reset();
+    // Once the catalog was asked to enter it, "staged" may be what a standby that
+    // lagged still says of a pack that others stand on: the collector's to judge.
+    if (was_entered) return why;
     // Best effort: what stays is staged for a session that will be over, and
     // swept then. A pack whose row went live meanwhile is left alone.
     bool is_staged = false;

@@ -57,6 +57,7 @@ class SessionPackUpload final : public PackUpload {
     PackWriter writer;
     std::unique_ptr<ObjectWriter> object;
     absl::Duration opened_at;  // Monotonic.
+    bool was_entered = false;  // Its rows were sent to the catalog; the answer may be lost.
   };
 
   absl::Status CheckUsable();
