@@ -10,6 +10,7 @@
 #include "storage/catalog/key_store.h"
 #include "storage/catalog/organization_store.h"
 #include "storage/objects/object_layout.h"
+#include "storage/repository/epoch.h"
 #include "storage/repository/store_records.h"
 #include "storage/repository/whole_object.h"
 
