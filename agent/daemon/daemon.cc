@@ -132,6 +132,7 @@ Job& Daemon::AddJob(const std::string& serial, Start::Task task) {
   job->start.set_serial(serial);
   job->start.set_platform(devices_[serial].facts.platform());
   job->start.set_agent_version(options_.agent_version);
+  job->start.set_unplugged_wait_seconds(options_.unplugged_wait_seconds);
   if (task != Start::TASK_PROBE) {
     job->start.set_hpke_private_key(ToString(hpke_private_key_.view()));
   }

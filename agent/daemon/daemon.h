@@ -36,6 +36,8 @@ struct DaemonOptions {
   std::size_t sessions_max = 8;
   // Start a backup when a phone that is due is here.
   bool backup_on_attach = true;
+  // For a phone that was unplugged in a session; 0: as its engine sees fit.
+  std::uint32_t unplugged_wait_seconds = 0;
   LinkOptions link;
   SessionCommand command;
 };

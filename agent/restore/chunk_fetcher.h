@@ -35,7 +35,7 @@ class ChunkFetcher {
     // Decoded content that may wait for its consumer.
     std::size_t ready_bytes_max = std::size_t{16} << 20;
     // Content handed out that is kept for the next file of the same bundle.
-    std::size_t kept_bytes_max = std::size_t{32} << 20;
+    std::size_t kept_bytes_max = std::size_t{16} << 20;
     // Of one request.
     std::size_t request_bytes_max = std::size_t{8} << 20;
     std::size_t request_ids_max = 64;

@@ -195,6 +195,7 @@ absl::Status BackupServiceImpl::Grant(const Caller& caller, const OpContext& ctx
   options.lease = parts_.settings.lease;
   MOORING_ASSIGN_OR_RETURN(const storage::BegunSession begun,
                            parts_.repository.Begin(ctx, options));
+  MOORING_RETURN_IF_ERROR(desk_.Begun(ctx, begun.device));
   MOORING_ASSIGN_OR_RETURN(const Bytes sealed, SealKeys(caller, begun));
   grant.set_phone_encryption(admitted.policy.phone_encryption() == v1::PHONE_ENCRYPTION_UNSPECIFIED
                                  ? v1::PHONE_ENCRYPTION_AS_IS
