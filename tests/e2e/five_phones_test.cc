@@ -4,12 +4,14 @@
 #include <map>
 #include <set>
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include "tests/e2e/android_phones.h"
 
 namespace mooring::testing {
 namespace {
+
+using ::testing::ContainsRegex;
 
 class FivePhonesTest : public ::testing::Test {
  protected:
@@ -79,6 +81,11 @@ TEST_F(FivePhonesTest, AreBackedUpAtTheSameMomentAndComeBackAsTheyWere) {
   std::map<std::string, std::string> open;
   EXPECT_TRUE(Eventually([&] { return (open = OpenSessions()) == expected; }))
       << "not all five sessions were open at once; " << open.size() << " are";
+  const std::string shown = d_.Agent("desk", {"devices"}).out;
+  for (const std::string& serial : androids_) {
+    EXPECT_THAT(shown, ContainsRegex(serial + ".*owner-of-.*unplugged: plug it in again to go on "
+                                              "\\(session [0-9a-f]{12}\\)"));
+  }
   std::set<std::string> people;
   const Json devices = d_.MooringJson({"device", "list"});
   for (const Json& device : devices["devices"]) people.insert(device.value("person_handle", ""));
@@ -93,6 +100,7 @@ TEST_F(FivePhonesTest, AreBackedUpAtTheSameMomentAndComeBackAsTheyWere) {
     ExpectVerified(serial);
   }
   EXPECT_TRUE(OpenSessions().empty());
+  EXPECT_EQ(d_.Agent("desk", {"devices"}).out.find("unplugged"), std::string::npos);
 
   for (const std::string& serial : androids_) {
     SCOPED_TRACE(serial);

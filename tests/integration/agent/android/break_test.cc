@@ -106,6 +106,23 @@ TEST_F(AndroidBreakTest, APhoneThatStaysAwayEndsTheSessionAndTheNextIsWhole) {
   EXPECT_EQ(next->captures[0].result(), v1::CAPTURE_RESULT_COMPLETE);
 }
 
+// Two phones of one serial number cannot be on one farm: the platform's own id changes instead.
+TEST_F(AndroidBreakTest, AnotherPhoneDoesNotGoOnInItsPlace) {
+  const std::string serial = AddPhone(27);
+  Fault fault;
+  fault.kind = FaultKind::kUnplug;
+  fault.after_bytes = 2U << 20;
+  PhoneOf(serial).AddFault(fault);
+  progress_.set_on_report([&](const RecordingProgress::Line& line) {
+    if (line.waiting_for != v1::WAITING_FOR_PHONE) return;
+    PhoneOf(serial).PutSetting("secure", "android_id", "feedfacecafebeef");
+    farm_->Attach(serial);
+  });
+  const auto outcome = BackUp(serial);
+  EXPECT_EQ(agent::CauseOf(outcome.status()), v1::CAUSE_ANOTHER_PHONE) << outcome.status();
+  EXPECT_EQ(link_.snapshot_count(), 0U);
+}
+
 TEST_F(AndroidBreakTest, FilesThatVanishAndGrowWhileTheyAreRead) {
   const std::string serial = AddPhone(25);
   Fault vanish;
