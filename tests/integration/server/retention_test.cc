@@ -319,7 +319,9 @@ TEST_F(RetentionServiceTest, ThePrunerRunsOnceADayAndItsRoundIsShown) {
   ASSERT_TRUE(server().server().RunJobsOnce(ctx()).ok());
   EXPECT_EQ(Prune(true)->dropped(), 2u) << "not due";
   server().clock().Advance(absl::Hours(25));
-  ASSERT_TRUE(server().server().RunJobsOnce(ctx()).ok());
+  const OpContext later{.deadline = server().clock().Now() + absl::Minutes(2), .stop = {}};
+  const absl::Status ran = server().server().RunJobsOnce(later);
+  ASSERT_TRUE(ran.ok()) << ran;
   EXPECT_EQ(Prune(true)->dropped(), 0u);
   v1::GetServerStatusResponse status;
   ASSERT_TRUE(Call(*admin().fleet, &v1::FleetService::Stub::GetServerStatus,
