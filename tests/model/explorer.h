@@ -145,8 +145,10 @@ class Explorer {
         next = to;
         trace.push_back(InWords(step));
       });
-      if (!found) trace.emplace_back("(no step leads on: the model merges states that differ)");
-      state = next;
+      // Renaming is not perfect: where a state and its image are told apart, the
+      // story goes on with the image's names.
+      if (!found) trace.emplace_back("(from here on with other names)");
+      state = found ? next : model_.StateOf(keys_[number]);
     }
     return trace;
   }

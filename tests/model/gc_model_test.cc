@@ -58,7 +58,7 @@ TEST_P(GcScenarioTest, IsSafeInEveryState) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Model, GcScenarioTest, ::testing::ValuesIn(ScenariosOfCi()),
-                         [](const auto& info) { return Identifier(info.param.name); });
+                         [](const auto& test) { return Identifier(test.param.name); });
 
 class GcBrokenVariantTest : public ::testing::TestWithParam<BrokenVariant> {};
 
@@ -72,7 +72,7 @@ TEST_P(GcBrokenVariantTest, IsCaught) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Model, GcBrokenVariantTest, ::testing::ValuesIn(BrokenVariants()),
-                         [](const auto& info) { return Identifier(info.param.name); });
+                         [](const auto& test) { return Identifier(test.param.name); });
 
 class GcSpareVariantTest : public ::testing::TestWithParam<SpareVariant> {};
 
@@ -85,7 +85,7 @@ TEST_P(GcSpareVariantTest, IsSafe) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Model, GcSpareVariantTest, ::testing::ValuesIn(SpareVariants()),
-                         [](const auto& info) { return Identifier(info.param.name); });
+                         [](const auto& test) { return Identifier(test.param.name); });
 
 }  // namespace
 }  // namespace mooring::model

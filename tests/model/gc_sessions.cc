@@ -182,7 +182,8 @@ void GcProtocol::Commit(const State& state, int i, Sink sink) const {
 // The tombstone first: from then on the deletion is certain.
 void GcProtocol::Forget(const State& state, int i, Sink sink) const {
   const int bit = 1 << i;
-  if (!CanWrite(state) || state.catalog.session[i].state != kCommitted) return;
+  if (!bounds_.has_forget || !CanWrite(state)) return;
+  if (state.catalog.session[i].state != kCommitted) return;
   State next = state;
   if ((state.store.tombstones & bit) == 0) {
     next.store.tombstones |= bit;

@@ -154,6 +154,12 @@ int SessionAttributes(const State& state, int i) {
   word = word * 2 + agent.is_committing;
   word = word * 2 + bit(state.acknowledged);
   word = word * 2 + bit(state.store.records);
+  int packs = 0;
+  for (int p = 0; p < kPacksMax; ++p) {
+    packs += (state.catalog.pack[p].owner == i) + (state.saved.pack[p].owner == i);
+    packs += state.store.is_present[p] && state.store.maker[p] == i;
+  }
+  word = word * 16 + packs;
   return word * 2 + bit(state.store.tombstones);
 }
 

@@ -81,6 +81,7 @@ struct Bounds {
   bool has_reader = false;
   bool has_rollback = false;  // One, to any earlier state of the catalog.
   bool has_expiry = true;     // A session may be over without a snapshot.
+  bool has_forget = true;     // Snapshots are deleted.
   bool is_forget_atomic = false;
   bool has_collection = true;  // False: the collector sweeps only.
   bool is_commit_atomic = false;
