@@ -90,6 +90,7 @@ int main(int argc, char** argv) {
   }
   for (const SpareVariant& variant : SpareVariants()) {
     if (!is_asked(variant.name)) continue;
+    if (variant.is_long && !options.is_long && options.variant.empty()) continue;
     is_good = Print(variant.name, With(variant.scenario, variant.variants), true) && is_good;
   }
   return is_good ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -32,6 +32,7 @@ struct SpareVariant {
   std::string_view name;
   std::string_view scenario;
   std::uint64_t variants = 0;
+  bool is_long = false;  // Not in CI.
 };
 
 const std::vector<Scenario>& Scenarios();

@@ -142,7 +142,7 @@ void RenamePacks(const Bounds& bounds, State& state) {
 }
 
 // Sessions are alike where they reference the same chunks.
-int SessionAttributes(const State& state, int i) {
+int SessionAttributes(const Bounds& bounds, const State& state, int i) {
   const auto bit = [i](int mask) { return (mask >> i) & 1; };
   const Agent& agent = state.agent[i];
   int word = state.catalog.session[i].state * 16 + state.catalog.session[i].commit_no;
@@ -155,9 +155,10 @@ int SessionAttributes(const State& state, int i) {
   word = word * 2 + bit(state.acknowledged);
   word = word * 2 + bit(state.store.records);
   int packs = 0;
-  for (int p = 0; p < kPacksMax; ++p) {
+  for (int p = 0; p < bounds.packs; ++p) {
     packs += (state.catalog.pack[p].owner == i) + (state.saved.pack[p].owner == i);
-    packs += state.store.is_present[p] && state.store.maker[p] == i;
+    const bool is_known = bounds.Is(kSweepAsksOwnRecordOnly) && state.store.is_present[p];
+    packs += is_known && state.store.maker[p] == i;
   }
   word = word * 16 + packs;
   return word * 2 + bit(state.store.tombstones);
@@ -175,7 +176,7 @@ void RenameSessions(const Bounds& bounds, State& state) {
     if (bounds.refs[i] != bounds.refs[0]) return;
   }
   std::stable_sort(order, order + bounds.sessions, [&](int a, int b) {
-    return SessionAttributes(state, a) > SessionAttributes(state, b);
+    return SessionAttributes(bounds, state, a) > SessionAttributes(bounds, state, b);
   });
   if (std::is_sorted(order, order + bounds.sessions)) return;
   int name[kSessionsMax] = {0, 1, 2};
