@@ -40,7 +40,8 @@ void GcProtocol::ExpandCompactor(const State& state, Sink sink) const {
     next.compactor = {};
     Emit(next, {"the compactor is gone", 0}, sink);
   }
-  if (state.catalog.is_compacting && CanWrite(state)) {
+  // Only the sweep asks for it.
+  if (bounds_.has_sweep && state.catalog.is_compacting && CanWrite(state)) {
     State next = state;
     next.catalog.is_compacting = 0;
     Emit(next, {"the compactor's lease ends, whether it knows or not", 0}, sink);
