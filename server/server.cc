@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <stop_token>
@@ -21,12 +22,15 @@
 #include "server/services/access_service.h"
 #include "server/services/agent_service.h"
 #include "server/services/backup_service.h"
+#include "server/services/collection_desk.h"
+#include "server/services/collection_service.h"
 #include "server/services/enrollment_service.h"
 #include "server/services/fleet_service.h"
 #include "server/services/policy_service.h"
 #include "server/services/report_service.h"
 #include "server/services/repository_service.h"
 #include "server/services/restore_service.h"
+#include "server/services/retention_service.h"
 #include "storage/base/status.h"
 #include "storage/catalog/database_url.h"
 #include "storage/catalog/migrations.h"
@@ -34,6 +38,7 @@
 #include "storage/catalog/pg_catalog.h"
 #include "storage/catalog/private_postgres.h"
 #include "storage/objects/disk_object_store.h"
+#include "storage/repository/key_custody.h"
 
 namespace mooring::server {
 namespace {
@@ -42,6 +47,11 @@ constexpr std::size_t kControlThreads = 8;
 constexpr std::size_t kControlQueueMax = 4096;
 constexpr int kAuthenticationFailuresMax = 30;
 constexpr std::size_t kConnectionsMax = 24;
+constexpr absl::Duration kPruneAsk = absl::Minutes(10);
+constexpr absl::Duration kPruneDeadline = absl::Hours(1);
+// A round of collection reads all of the catalog and may copy much of the store.
+constexpr absl::Duration kCollectAsk = absl::Minutes(10);
+constexpr absl::Duration kCollectDeadline = absl::Hours(20);
 
 }  // namespace
 
@@ -69,7 +79,8 @@ class Server::Body {
     MOORING_RETURN_IF_ERROR(ReadSettings(ctx, upload_idle));
     MOORING_ASSIGN_OR_RETURN(PermissionTable permissions, PermissionTable::Read(ServiceNames()));
     permissions_ = std::make_unique<PermissionTable>(std::move(permissions));
-    MakeServices();
+    MOORING_ASSIGN_OR_RETURN(SecretBytes pack_index_key, PackIndexKey(ctx));
+    MakeServices(std::move(pack_index_key));
     MOORING_RETURN_IF_ERROR(sessions_->Resume(ctx));
     MOORING_RETURN_IF_ERROR(DetachAllDevices(ctx));
     MOORING_RETURN_IF_ERROR(Listen());
@@ -115,6 +126,8 @@ class Server::Body {
     MOORING_RETURN_IF_ERROR(ExpireRequests(ctx, *parts_));
     MOORING_RETURN_IF_ERROR(FinishApprovedDeletions(ctx, *parts_));
     MOORING_RETURN_IF_ERROR(standings_->PushChanges(ctx));
+    MOORING_RETURN_IF_ERROR(Prune(ctx));
+    MOORING_RETURN_IF_ERROR(Collect(ctx));
     return RefreshMetrics(ctx);
   }
 
@@ -122,6 +135,26 @@ class Server::Body {
   ServerMetrics& metrics() { return metrics_; }
 
  private:
+  absl::Status Prune(const OpContext& ctx) {
+    storage::Pruner pruner(*catalog_, *repository_, env_.clock, settings_.prune_limits);
+    MOORING_ASSIGN_OR_RETURN(const auto result, pruner.ApplyIfDue(ctx, settings_.prune_period));
+    if (!result) return absl::OkStatus();
+    env_.log.Info("repository.prune", {{"kept", result->kept},
+                                       {"dropped", result->dropped},
+                                       {"deferred", result->deferred},
+                                       {"failed", result->failed},
+                                       {"paused", result->pauses.size()}});
+    return absl::OkStatus();
+  }
+
+  absl::Status Collect(const OpContext& ctx) {
+    const absl::Status collected =
+        collection_->CollectIfDue(ctx, absl::Seconds(config_.collection().period_seconds()))
+            .status();
+    // Clocks that disagree, a stop, another server's round: logged, alerted, and not ours to mend.
+    return absl::IsFailedPrecondition(collected) ? absl::OkStatus() : collected;
+  }
+
   absl::Status LoadIdentity() {
     MOORING_ASSIGN_OR_RETURN(kek_, storage::FileKekProvider::Load(env_.files, env_.random,
                                                                   env_.clock, config_.kek_file()));
@@ -186,6 +219,9 @@ class Server::Body {
     settings_.session_quota_bytes = config_.limits().session_quota_bytes();
     settings_.upload_idle = upload_idle;
     settings_.started_at = env_.clock.Now();
+    settings_.prune_limits.drops_max = config_.pruning().drops_max();
+    settings_.prune_limits.percent_max = config_.pruning().drop_percent_max();
+    settings_.prune_period = absl::Seconds(config_.pruning().period_seconds());
     return catalog_->Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
       MOORING_ASSIGN_OR_RETURN(const auto organization, tx.organization().Get());
       if (!organization) {
@@ -199,12 +235,20 @@ class Server::Body {
     });
   }
 
-  void MakeServices() {
+  // The collector's: it seals footers and journals.
+  absl::StatusOr<SecretBytes> PackIndexKey(const OpContext& ctx) {
+    storage::KeyCustody custody(*catalog_, *objects_, *kek_, env_.clock, env_.random);
+    return custody.OrganizationKey(ctx, storage::KeyPurpose::kPackIndexKey);
+  }
+
+  void MakeServices(SecretBytes pack_index_key) {
     agent_authenticator_ = std::make_unique<AgentAuthenticator>(*catalog_, env_.clock);
     token_authenticator_ = std::make_unique<TokenAuthenticator>(*catalog_, env_.clock);
     parts_ = std::make_unique<ServerParts>(ServerParts{
         *catalog_, *objects_, *repository_, *authority_, *agent_authenticator_, failures_, slots_,
         board_, hub_, metrics_, addresses_, env_.log, env_.clock, env_.random, settings_});
+    collection_ = std::make_unique<CollectionDesk>(*parts_, std::move(pack_index_key),
+                                                   CollectionOptionsOf(config_.collection()));
     agents_gate_ = MakeGate(*agent_authenticator_);
     tokens_gate_ = MakeGate(*token_authenticator_);
     standings_ = std::make_unique<Standings>(*parts_);
@@ -225,6 +269,9 @@ class Server::Body {
     admin_services_.push_back(std::make_unique<ReportServiceImpl>(tokens, *parts_));
     admin_services_.push_back(std::make_unique<AccessServiceImpl>(tokens, *parts_, *restores_));
     admin_services_.push_back(std::make_unique<RepositoryServiceImpl>(tokens, *parts_));
+    admin_services_.push_back(std::make_unique<RetentionServiceImpl>(tokens, *parts_));
+    admin_services_.push_back(
+        std::make_unique<CollectionServiceImpl>(tokens, *parts_, *collection_));
     admin_services_.push_back(std::make_unique<RestoreServiceImpl>(tokens, *parts_, *restores_));
     metrics_.SetSessionSource([this] {
       SessionFigures figures;
@@ -329,6 +376,19 @@ class Server::Body {
     add("standings", absl::Minutes(1),
         [this](const OpContext& ctx) { return standings_->PushChanges(ctx); });
     add("metrics", absl::Seconds(15), [this](const OpContext& ctx) { return RefreshMetrics(ctx); });
+    // Due once a period in the fleet of servers; asked for more often, so that a
+    // server that was down at its hour is not a day late.
+    if (!config_.pruning().off()) {
+      jobs_.push_back(std::make_unique<PeriodicJob>(
+          "prune", std::min(settings_.prune_period, kPruneAsk), kPruneDeadline, env_.clock,
+          env_.log, [this](const OpContext& ctx) { return Prune(ctx); }));
+    }
+    if (!config_.collection().off()) {
+      jobs_.push_back(std::make_unique<PeriodicJob>(
+          "collect", std::min(absl::Seconds(config_.collection().period_seconds()), kCollectAsk),
+          kCollectDeadline, env_.clock, env_.log,
+          [this](const OpContext& ctx) { return Collect(ctx); }));
+    }
     add("certificate", absl::Hours(12),
         [this](const OpContext&) { return RenewCertificate(false); });
   }
@@ -358,6 +418,7 @@ class Server::Body {
   std::unique_ptr<AgentAuthenticator> agent_authenticator_;
   std::unique_ptr<TokenAuthenticator> token_authenticator_;
   std::unique_ptr<ServerParts> parts_;
+  std::unique_ptr<CollectionDesk> collection_;
   std::unique_ptr<RpcGate> agents_gate_;
   std::unique_ptr<RpcGate> tokens_gate_;
   std::unique_ptr<Standings> standings_;

@@ -23,14 +23,17 @@ namespace mooring::storage {
 class AccountStore;
 class AgentStore;
 class ChunkIndex;
+class CollectionStore;
 class ComplianceQuery;
 class DeviceStore;
+class HoldStore;
 class InvitationStore;
 class KeyStore;
 class OrganizationStore;
 class PackStore;
 class PersonStore;
 class PolicyStore;
+class PruneStore;
 class RequestStore;
 class SessionStore;
 class SnapshotStore;
@@ -66,7 +69,10 @@ class Transaction {
   virtual PackStore& packs() = 0;
   virtual ChunkIndex& chunks() = 0;
   virtual SnapshotStore& snapshots() = 0;
+  virtual CollectionStore& collection() = 0;
   virtual ComplianceQuery& compliance() = 0;
+  virtual HoldStore& holds() = 0;
+  virtual PruneStore& prunes() = 0;
 
   virtual absl::Status Audit(const AuditRecord& record) = 0;
   // At most `limit` records with a number above `after`, in order.
