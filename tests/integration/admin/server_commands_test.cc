@@ -284,5 +284,17 @@ TEST_F(ServerCommandsTest, ControlCEndsAWatch) {
   EXPECT_EQ(watch.Wait(absl::Seconds(10)), 0) << ReadText(out);
 }
 
+TEST_F(ServerCommandsTest, RepositoryStatusAndCollection) {
+  const Json status = RunJson({"repository", "status"});
+  EXPECT_TRUE(status.contains("live")) << status.dump();
+  const Json plan = RunJson({"repository", "gc", "--plan"});
+  EXPECT_TRUE(plan.value("is_plan", false)) << plan.dump();
+  EXPECT_TRUE(plan["stock"].value("adds_up", false)) << plan.dump();
+  EXPECT_EQ(Run({"repository", "gc", "--clear-stop"}).exit_code, 2);
+  EXPECT_EQ(Run({"repository", "gc", "--clear-stop", "--reason", "a test"}).exit_code, 0);
+  const RunResult text = Run({"repository", "status"});
+  EXPECT_NE(text.out.find("condemned"), std::string::npos) << text.out;
+}
+
 }  // namespace
 }  // namespace mooring::testing
