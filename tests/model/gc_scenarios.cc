@@ -226,8 +226,7 @@ const std::vector<BrokenVariant>& BrokenVariants() {
       {"unlink asks the journal alone", "rollback", kUnlinkByJournalAlone, kNoCopy},
       {"the journal after unlink", "rollback", kJournalAfterUnlink, kNotInPack},
       {"rounds without a fence", "rollback", kUnfencedRound, kNotLive},
-      {"commit records without rows ignored", "rollback",
-       kMarkIgnoresRecords | kUnlinkIgnoresRecords, kNoCopy},
+      {"unlink does not list commit records", "rollback", kUnlinkIgnoresRecords, kNoCopy},
       {"reconcile drops what is journaled", "rollback", kReconcileDropsJournaled, kNoRowOfSnapshot},
       {"the sweep ignores commit records", "rollback-sweep", kSweepIgnoresRecords, kNoCopy},
       {"the sweep keeps no journal", "rollback-sweep", kSweepUnjournaled, kNotInPack},
@@ -250,7 +249,6 @@ const std::vector<SpareVariant>& SpareVariants() {
       {"unlink trusts the pack's state", "shared-pack", kUnlinkTrustsPackState, true},
       {"repoint whatever the row's state and pack", "compaction", kRepointAnyRow, true},
       {"MARK ignores commit records", "rollback", kMarkIgnoresRecords, true},
-      {"UNLINK ignores commit records", "rollback", kUnlinkIgnoresRecords, true},
   };
   return variants;
 }
