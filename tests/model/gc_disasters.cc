@@ -31,7 +31,9 @@ void GcProtocol::ExpandRollback(const State& state, Sink sink) const {
     next.catalog = state.saved;
     next.has_saved = 0;
     next.has_rolled_back = 1;
-    next.is_connected = Is(kGuardOnlyAtRounds | kNoRollbackGuard) ? 1 : 0;
+    const bool is_asked_anew =
+        !Is(kGuardOnlyAtRounds | kNoRollbackGuard | kGuardAtCommit | kGuardBeforeCommit);
+    next.is_connected = is_asked_anew ? 0 : 1;
     Reach(kGoalRolledBack);
     Emit(next, {"the catalog goes back to that point, while the servers run on", 0}, sink);
   }

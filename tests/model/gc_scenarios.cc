@@ -221,6 +221,8 @@ const std::vector<BrokenVariant>& BrokenVariants() {
       {"a lost row is doomed though referenced", "damage", kDoomLostUnchecked, kNotLive},
       {"no guard against a rollback", "rollback", kNoRollbackGuard, kNoCopy},
       {"the guard is asked at rounds alone", "rollback", kGuardOnlyAtRounds, kNoCopy},
+      {"the guard is asked before the commit's transaction", "rollback", kGuardBeforeCommit,
+       kNoCopy},
       {"pending epoch used twice", "rollback", kPendingReused, kNoCopy},
       {"the epoch before DOOM", "rollback", kEpochBeforeDoom, kNoCopy},
       {"unlink asks the journal alone", "rollback", kUnlinkByJournalAlone, kNoCopy},
@@ -248,6 +250,7 @@ const std::vector<SpareVariant>& SpareVariants() {
       {"a pack is doomed over a condemned row", "shared-pack", kPackDoomedOverCondemned, true},
       {"unlink trusts the pack's state", "shared-pack", kUnlinkTrustsPackState, true},
       {"repoint whatever the row's state and pack", "compaction", kRepointAnyRow, true},
+      {"the guard is asked within commits, not at connections", "rollback", kGuardAtCommit, true},
       {"MARK ignores commit records", "rollback", kMarkIgnoresRecords, true},
   };
   return variants;

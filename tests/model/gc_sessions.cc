@@ -157,6 +157,19 @@ void GcProtocol::Commit(const State& state, int i, Sink sink) const {
   if (row.state == kOpen && !is_ready && !bounds_.has_rollback) return;
   const int missing = Refs(i) & ~LiveChunks(state);
   State next = state;
+  if (Is(kGuardAtCommit | kGuardBeforeCommit) && !agent.is_guarded) {
+    if (IsBehind(state)) {
+      next.is_recovery = 1;
+      Emit(next, {"session $0's commit finds the catalog behind the store: RECOVERY", i}, sink);
+      return;
+    }
+    if (Is(kGuardBeforeCommit)) {
+      next.agent[i].is_guarded = 1;
+      Emit(next, {"session $0's commit reads the store's epoch: not ahead", i}, sink);
+      return;
+    }
+  }
+  next.agent[i].is_guarded = 0;
   if (missing != 0 && !Is(kNoLivenessCheck)) {
     next.agent[i].has &= ~missing;
     if (next.agent[i].has == agent.has) return;

@@ -28,7 +28,8 @@ void NormalizeCatalog(const Bounds& bounds, Catalog& catalog) {
 }
 
 void NormalizeAgent(const State& state, int i, Agent& agent) {
-  if (!IsOpen(state.catalog.session[i])) agent.has = agent.seen = agent.is_committing = 0;
+  if (!IsOpen(state.catalog.session[i]))
+    agent.has = agent.seen = agent.is_committing = agent.is_guarded = 0;
   if (agent.upload == kNoUpload) {
     agent.pack = kNoPack;
     agent.content = 0;
@@ -151,7 +152,7 @@ int SessionAttributes(const Bounds& bounds, const State& state, int i) {
   word = word * 4 + agent.has;
   word = word * 4 + agent.upload;
   word = word * 4 + agent.content;
-  word = word * 2 + agent.is_committing;
+  word = word * 2 + (agent.is_committing || agent.is_guarded);
   word = word * 2 + bit(state.acknowledged);
   word = word * 2 + bit(state.store.records);
   int packs = 0;
@@ -284,6 +285,7 @@ void ForEachServerField(const Bounds& bounds, AnyState& state, Visit visit) {
     auto& agent = state.agent[i];
     visit(agent.has, bounds.chunks);
     if (bounds.Is(kFindBlindUpdate)) visit(agent.seen, bounds.chunks);
+    if (bounds.Is(kGuardBeforeCommit)) visit(agent.is_guarded, 1);
     if (!bounds.is_put_atomic) {
       visit(agent.upload, 2);
       visit(agent.pack, 3);

@@ -64,6 +64,8 @@ enum Variant : std::uint64_t {
   kDoomUnchecked = 1ULL << 31,
   kSweepUnjournaled = 1ULL << 32,
   kSweepBeforeEpoch = 1ULL << 33,
+  kGuardAtCommit = 1ULL << 34,      // In place of connections.
+  kGuardBeforeCommit = 1ULL << 35,  // The same, read before the transaction.
 };
 
 // How much of the world there is. Sessions reference refs[i], a set of chunks.
@@ -146,8 +148,9 @@ enum Upload : int { kNoUpload, kUploadStaged, kUploadDurable };
 
 // The session's agent and the server's upload for it.
 struct Agent {
-  Small has = 0;   // Chunks that it was told are there.
-  Small seen = 0;  // kFindBlindUpdate: condemned when looked at.
+  Small has = 0;         // Chunks that it was told are there.
+  Small seen = 0;        // kFindBlindUpdate: condemned when looked at.
+  Small is_guarded = 0;  // kGuardBeforeCommit: the store's epoch was read, and is not ahead.
   Small upload = kNoUpload;
   Small pack = kNoPack;
   Small content = 0;
