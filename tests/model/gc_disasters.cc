@@ -31,25 +31,10 @@ void GcProtocol::ExpandRollback(const State& state, Sink sink) const {
     next.catalog = state.saved;
     next.has_saved = 0;
     next.has_rolled_back = 1;
-    const bool is_asked_anew =
-        !Is(kGuardOnlyAtRounds | kNoRollbackGuard | kGuardAtCommit | kGuardBeforeCommit);
-    next.is_connected = is_asked_anew ? 0 : 1;
     Reach(kGoalRolledBack);
     Emit(next, {"the catalog goes back to that point, while the servers run on", 0}, sink);
   }
-  if (!state.is_connected) {
-    State next = state;
-    next.is_connected = 1;
-    if (IsBehind(state)) {
-      next.is_recovery = 1;
-      Reach(kGoalRecovery);
-      Emit(next, {"servers connect anew, and find the catalog behind the store: RECOVERY", 0},
-           sink);
-    } else {
-      Emit(next, {"servers connect anew; the catalog is not behind the store", 0}, sink);
-    }
-  }
-  if (state.has_rolled_back && state.is_connected && !Is(kNoRollbackGuard)) {
+  if (state.has_rolled_back && !Is(kNoRollbackGuard)) {
     Reconcile(state, sink);
   }
 }

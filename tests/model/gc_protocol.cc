@@ -26,7 +26,7 @@ void GcProtocol::Emit(const State& state, const Step& step, Sink sink) const {
 }
 
 bool GcProtocol::CanWrite(const State& state) const {
-  return state.is_connected && !state.is_recovery;
+  return !state.is_recovery;
 }
 
 bool GcProtocol::CanLock(const State& state) const {

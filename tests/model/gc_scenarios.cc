@@ -220,9 +220,8 @@ const std::vector<BrokenVariant>& BrokenVariants() {
       {"lost by number, whatever the pack", "damage", kLostByNumber, kNotLive},
       {"a lost row is doomed though referenced", "damage", kDoomLostUnchecked, kNotLive},
       {"no guard against a rollback", "rollback", kNoRollbackGuard, kNoCopy},
-      {"the guard is asked at rounds alone", "rollback", kGuardOnlyAtRounds, kNoCopy},
-      {"the guard is asked before the commit's transaction", "rollback", kGuardBeforeCommit,
-       kNoCopy},
+      {"the guard is asked at rounds, not by COMMIT", "rollback", kGuardOnlyAtRounds, kNoCopy},
+      {"the guard is asked before COMMIT's transaction", "rollback", kGuardBeforeCommit, kNoCopy},
       {"pending epoch used twice", "rollback", kPendingReused, kNoCopy},
       {"the epoch before DOOM", "rollback", kEpochBeforeDoom, kNoCopy},
       {"unlink asks the journal alone", "rollback", kUnlinkByJournalAlone, kNoCopy},
@@ -230,6 +229,7 @@ const std::vector<BrokenVariant>& BrokenVariants() {
       {"rounds without a fence", "rollback", kUnfencedRound, kNotLive},
       {"unlink does not list commit records", "rollback", kUnlinkIgnoresRecords, kNoCopy},
       {"reconcile drops what is journaled", "rollback", kReconcileDropsJournaled, kNoRowOfSnapshot},
+      {"a failed upload removes its pack at once", "rollback-sweep", kFailedPutRemoves, kNoCopy},
       {"the sweep ignores commit records", "rollback-sweep", kSweepIgnoresRecords, kNoCopy},
       {"the sweep keeps no journal", "rollback-sweep", kSweepUnjournaled, kNotInPack},
       {"the sweep before the epoch", "rollback-sweep", kSweepBeforeEpoch, kNoCopy},
@@ -250,7 +250,6 @@ const std::vector<SpareVariant>& SpareVariants() {
       {"a pack is doomed over a condemned row", "shared-pack", kPackDoomedOverCondemned, true},
       {"unlink trusts the pack's state", "shared-pack", kUnlinkTrustsPackState, true},
       {"repoint whatever the row's state and pack", "compaction", kRepointAnyRow, true},
-      {"the guard is asked within commits, not at connections", "rollback", kGuardAtCommit, true},
       {"MARK ignores commit records", "rollback", kMarkIgnoresRecords, true},
   };
   return variants;

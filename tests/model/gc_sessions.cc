@@ -95,6 +95,16 @@ void GcProtocol::Upload(const State& state, int i, Sink sink) const {
   if (agent.upload == kUploadDurable || (agent.upload == kUploadStaged && Is(kLiveBeforeDurable))) {
     EnterPack(state, i, sink);
   }
+  if (agent.upload == kUploadDurable && Is(kFailedPutRemoves) && CanWrite(state) &&
+      state.catalog.pack[agent.pack].state == kStaged) {
+    State next = state;
+    next.agent[i].upload = kNoUpload;
+    next.catalog.pack[agent.pack] = {};
+    next.store.is_present[agent.pack] = 0;
+    next.store.good[agent.pack] = 0;
+    Emit(next, {"session $0's upload fails; pack $1 is staged, and removed at once", i, agent.pack},
+         sink);
+  }
   // With a rollback, an upload that goes on no more says as much.
   if (agent.upload != kNoUpload && !bounds_.has_rollback) {
     State next = state;
@@ -125,6 +135,11 @@ void GcProtocol::EnterPack(const State& state, int i, Sink sink) const {
   next.agent[i].has |= agent.content;
   if (agent.upload == kUploadStaged) next.agent[i].upload = kUploadStaged;
   Emit(next, {"session $0 enters pack $1; its chunks are acknowledged", i, agent.pack}, sink);
+  if (Is(kFailedPutRemoves)) {
+    next.agent[i].upload = agent.upload;
+    next.agent[i].has = agent.has;
+    Emit(next, {"session $0 enters pack $1, and does not hear of it", i, agent.pack}, sink);
+  }
 }
 
 void GcProtocol::Commit(const State& state, int i, Sink sink) const {
@@ -157,9 +172,11 @@ void GcProtocol::Commit(const State& state, int i, Sink sink) const {
   if (row.state == kOpen && !is_ready && !bounds_.has_rollback) return;
   const int missing = Refs(i) & ~LiveChunks(state);
   State next = state;
-  if (Is(kGuardAtCommit | kGuardBeforeCommit) && !agent.is_guarded) {
+  if (bounds_.has_rollback && !Is(kNoRollbackGuard | kGuardOnlyAtRounds) && !agent.is_guarded) {
+    // The store's epoch is read after the transaction has begun.
     if (IsBehind(state)) {
       next.is_recovery = 1;
+      Reach(kGoalRecovery);
       Emit(next, {"session $0's commit finds the catalog behind the store: RECOVERY", i}, sink);
       return;
     }

@@ -352,7 +352,6 @@ void ForEachField(const Bounds& bounds, AnyState& state, Visit visit) {
     visit(state.has_saved, 1);
     if (state.has_saved) ForEachCatalogField(bounds, state.saved, visit);
     visit(state.has_rolled_back, 1);
-    visit(state.is_connected, 1);
     visit(state.is_recovery, 1);
     visit(state.is_reconciled, 1);
   }

@@ -64,8 +64,8 @@ enum Variant : std::uint64_t {
   kDoomUnchecked = 1ULL << 31,
   kSweepUnjournaled = 1ULL << 32,
   kSweepBeforeEpoch = 1ULL << 33,
-  kGuardAtCommit = 1ULL << 34,      // In place of connections.
-  kGuardBeforeCommit = 1ULL << 35,  // The same, read before the transaction.
+  kGuardBeforeCommit = 1ULL << 34,
+  kFailedPutRemoves = 1ULL << 35,
 };
 
 // How much of the world there is. Sessions reference refs[i], a set of chunks.
@@ -216,7 +216,6 @@ struct State {
   Small compactions = 0;
   Small damages = 0;
   Small has_rolled_back = 0;
-  Small is_connected = 1;  // Since the rollback, the guard was asked.
   Small is_recovery = 0;
   Small is_reconciled = 0;
   Small acknowledged = 0;  // Sessions whose agent has a receipt.
