@@ -30,7 +30,7 @@ const std::vector<Scenario>& Scenarios() {
        .bounds =
            {.chunks = 1, .packs = 3, .sessions = 3, .refs = {1, 1, 1}, .is_commit_atomic = true},
        .goals = kCollecting,
-       .states_floor = 400'000},
+       .states_floor = 420'000},
       {.name = "in-flight",
        .what = "one chunk, two sessions whose commits take time, a collector, the sweep",
        .bounds = {.chunks = 1, .packs = 3, .sessions = 2, .refs = {1, 1}, .has_sweep = true},
@@ -121,7 +121,7 @@ const std::vector<Scenario>& Scenarios() {
                   .is_put_atomic = true},
        .goals = Bit(kGoalCollected) | Bit(kGoalRolledBack) | Bit(kGoalRecovery) |
                 Bit(kGoalReconciled) | Bit(kGoalFinished),
-       .states_floor = 4'000'000},
+       .states_floor = 4'700'000},
       {.name = "rollback-sweep",
        .what = "one chunk, two sessions, the catalog goes back in time under the sweep",
        .bounds = {.chunks = 1,
@@ -135,7 +135,7 @@ const std::vector<Scenario>& Scenarios() {
                   .has_collection = false,
                   .is_commit_atomic = true},
        .goals = Bit(kGoalRolledBack) | Bit(kGoalReconciled) | Bit(kGoalSwept),
-       .states_floor = 1'500'000},
+       .states_floor = 2'500'000},
       {.name = "sessions-long",
        .what = "one chunk, three sessions whose commits take time, a collector, the sweep",
        .bounds = {.chunks = 1, .packs = 4, .sessions = 3, .refs = {1, 1, 1}, .has_sweep = true},
@@ -190,7 +190,7 @@ const std::vector<Scenario>& Scenarios() {
                   .is_put_atomic = true},
        .goals =
            Bit(kGoalCollected) | Bit(kGoalRolledBack) | Bit(kGoalReconciled) | Bit(kGoalCompacted),
-       .states_floor = 1'000,
+       .states_floor = 5'000'000,
        .is_long = true},
   };
   return scenarios;
