@@ -24,8 +24,8 @@ void Count(v1::ChunkFigures& figures, std::uint64_t chunks, std::uint64_t bytes)
 struct DoomBatch {
   std::uint64_t after = 0;
   bool is_last = false;
-  std::vector<ChunkRow> rows;  // That were doomed.
-  std::string violation;
+  std::vector<ChunkRow> rows = {};  // That were doomed.
+  std::string violation = {};
 };
 
 class Doomer {

@@ -90,11 +90,15 @@ TEST_F(CollectorTest, FindingACondemnedChunkKeepsIt) {
 TEST_F(CollectorTest, AnOpenSessionKeepsWhatItWasToldIsThere) {
   options_ = AtOnce();
   options_.condemned_for = absl::Hours(1);
-  Delete(BackUp(phone_, desk_, FilesOf(1)));
+  Files more = FilesOf(1);
+  more["full/00/more"] = SyntheticContent(77, 300'000);
+  Delete(BackUp(phone_, desk_, more));
   const BegunSession session = *Begin(phone_, desk_);
   const SealedTree tree = *SealFiles(session, FilesOf(1), time_, system_random_);
   ASSERT_TRUE(UploadTree(repository(), {}, session, desk_, tree).ok());
-  EXPECT_EQ(Collect().condemned().chunks(), 1u);  // The deleted snapshot's own segment.
+  const std::uint64_t condemned = Collect().condemned().bytes();  // What was more.
+  EXPECT_GT(condemned, 300'000u);
+  EXPECT_LT(condemned, 400'000u);
   const auto committed = repository().Commit({}, desk_, tree.request);
   ASSERT_TRUE(committed.ok() && committed->receipt) << committed.status();
   ExpectWhole(*committed->receipt, FilesOf(1));
