@@ -140,7 +140,7 @@ const std::vector<Scenario>& Scenarios() {
        .what = "one chunk, three sessions whose commits take time, a collector, the sweep",
        .bounds = {.chunks = 1, .packs = 4, .sessions = 3, .refs = {1, 1, 1}, .has_sweep = true},
        .goals = kCollecting | Bit(kGoalSwept),
-       .states_floor = 10'000'000,
+       .states_floor = 9'000'000,
        .is_long = true},
       {.name = "shared-pack-long",
        .what = "two chunks in one pack, two sessions whose uploads take time",
@@ -190,7 +190,7 @@ const std::vector<Scenario>& Scenarios() {
                   .is_put_atomic = true},
        .goals =
            Bit(kGoalCollected) | Bit(kGoalRolledBack) | Bit(kGoalReconciled) | Bit(kGoalCompacted),
-       .states_floor = 5'000'000,
+       .states_floor = 4'800'000,
        .is_long = true},
   };
   return scenarios;
