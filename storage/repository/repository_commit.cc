@@ -175,10 +175,8 @@ absl::StatusOr<CommitOutcome> RepositoryImpl::Commit(const OpContext& ctx, const
   absl::Time created_at;
   MOORING_ASSIGN_OR_RETURN(const Bytes record,
                            StoreCommitRecord(ctx, *session, commit, request, created_at));
-  MOORING_ASSIGN_OR_RETURN(const StoreEpoch store_epoch, ReadStoreEpoch(ctx, objects_));
   const auto body = [&](Transaction& tx) {
-    return CommitTransaction(tx, ctx, *session, commit, request, record, created_at, store_epoch,
-                             outcome);
+    return CommitTransaction(tx, ctx, *session, commit, request, record, created_at, outcome);
   };
   absl::Status committed = catalog_.Run(ctx, body);
   // In doubt: run again. The session's row lock waits for the first to be over,
@@ -256,13 +254,18 @@ absl::Status RepositoryImpl::CheckRecordStands(const OpContext& ctx, const Snaps
   return absl::UnavailableError("commit: another commit of the session came between; ask again");
 }
 
-absl::Status RepositoryImpl::CommitTransaction(
-    Transaction& tx, const OpContext& ctx, const SessionRecord& before, const CheckedCommit& commit,
-    const v1::CommitSnapshotRequest& request, ByteView record, absl::Time created_at,
-    const StoreEpoch& store_epoch, CommitOutcome& outcome) {
+absl::Status RepositoryImpl::CommitTransaction(Transaction& tx, const OpContext& ctx,
+                                               const SessionRecord& before,
+                                               const CheckedCommit& commit,
+                                               const v1::CommitSnapshotRequest& request,
+                                               ByteView record, absl::Time created_at,
+                                               CommitOutcome& outcome) {
   outcome = {};
   MOORING_RETURN_IF_ERROR(tx.LockRepositoryShared());
-  // Rows that were live in an older catalog may stand over bytes that are gone.
+  // Rows that were live in an older catalog may stand over bytes that are gone. The
+  // store is asked within the transaction: had the catalog gone back in time since,
+  // the transaction would have ended with its connection.
+  MOORING_ASSIGN_OR_RETURN(const StoreEpoch store_epoch, ReadStoreEpoch(ctx, objects_));
   MOORING_RETURN_IF_ERROR(CheckEpoch(tx, store_epoch));
   MOORING_ASSIGN_OR_RETURN(const std::optional<DeviceRecord> device,
                            tx.devices().Get(before.device, RowLock::kExclusive));

@@ -17,7 +17,6 @@
 #include "storage/catalog/snapshot_store.h"
 #include "storage/repository/chunk_reader.h"
 #include "storage/repository/commit_request.h"
-#include "storage/repository/epoch.h"
 #include "storage/repository/key_custody.h"
 #include "storage/repository/repository.h"
 #include "storage/repository/session_registry.h"
@@ -101,8 +100,7 @@ class RepositoryImpl final : public Repository {
   absl::Status CommitTransaction(Transaction& tx, const OpContext& ctx, const SessionRecord& before,
                                  const CheckedCommit& commit,
                                  const v1::CommitSnapshotRequest& request, ByteView record,
-                                 absl::Time created_at, const StoreEpoch& store_epoch,
-                                 CommitOutcome& outcome);
+                                 absl::Time created_at, CommitOutcome& outcome);
   absl::Status AdmitFirstAgent(Transaction& tx, const SessionRecord& session, absl::Time now);
   absl::Status CheckRecordStands(const OpContext& ctx, const SnapshotId& snapshot, ByteView record);
 

@@ -149,6 +149,7 @@ absl::Status SessionPackUpload::ClosePack(const OpContext& ctx) {
     return absl::UnavailableError(fmt::format("pack {}: the store kept {} of {} bytes",
                                               footer.pack.hex(), info.size_bytes, bytes));
   }
+  pack_->is_entering = true;
   MOORING_RETURN_IF_ERROR(EnterPack(ctx, footer, bytes, sha256));
   pack_.reset();
   in_pack_.clear();
@@ -198,10 +199,14 @@ absl::Status SessionPackUpload::Fail(const OpContext& ctx, absl::Status why) {
   has_failed_ = true;
   if (pack_) {
     const PackId pack = pack_->writer.footer().pack;
+    const bool is_entering = pack_->is_entering;
     pack_->object.reset();
     pack_.reset();
+    // Staged or not: its chunks may have been entered, found and committed, and the
+    // catalog may have gone back since (gc-safety.md). The sweep can tell.
+    if (is_entering) return why;
     // Best effort: what stays is staged for a session that will be over, and
-    // swept then. A pack whose row went live meanwhile is left alone.
+    // swept then.
     bool is_staged = false;
     const absl::Status looked = parts_.catalog.Run(ctx, [&](Transaction& tx) -> absl::Status {
       MOORING_ASSIGN_OR_RETURN(const auto session,
