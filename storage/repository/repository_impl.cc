@@ -1,3 +1,4 @@
+#include "storage/repository/epoch.h"
 #include "storage/repository/repository_impl.h"
 
 #include <algorithm>

@@ -68,6 +68,7 @@ class CatalogContract : public ::testing::TestWithParam<CatalogMaker> {
  protected:
   void SetUp() override { under_test_ = Must(GetParam().make()); }
 
+  CatalogUnderTest& under_test() { return *under_test_; }
   Catalog& catalog() { return under_test_->catalog(); }
 
   // What `body` returns, from a transaction that is committed if that is OK.

@@ -2,6 +2,7 @@
 
 #include "tests/contract/storage/catalog/access_contract.h"
 #include "tests/contract/storage/catalog/collection_contract.h"
+#include "tests/contract/storage/catalog/collection_walk_contract.h"
 #include "tests/contract/storage/catalog/fleet_contract.h"
 #include "tests/contract/storage/catalog/repository_contract.h"
 #include "tests/contract/storage/catalog/retention_contract.h"
@@ -38,6 +39,7 @@ INSTANTIATE_TEST_SUITE_P(Catalog, FleetContract, ::testing::Values(kPg), MakerNa
 INSTANTIATE_TEST_SUITE_P(Catalog, AccessContract, ::testing::Values(kPg), MakerName);
 INSTANTIATE_TEST_SUITE_P(Catalog, RepositoryContract, ::testing::Values(kPg), MakerName);
 INSTANTIATE_TEST_SUITE_P(Catalog, CollectionContract, ::testing::Values(kPg), MakerName);
+INSTANTIATE_TEST_SUITE_P(Catalog, CollectionWalkContract, ::testing::Values(kPg), MakerName);
 INSTANTIATE_TEST_SUITE_P(Catalog, RetentionContract, ::testing::Values(kPg), MakerName);
 
 }  // namespace

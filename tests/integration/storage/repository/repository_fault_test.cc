@@ -212,6 +212,32 @@ TEST_F(RepositoryFaultTest, ADeletionThatIsInterruptedAnywhereIsCompleted) {
   }
 }
 
+// Its chunks may have been found and committed, before a failover undid its row.
+TEST_F(RepositoryFaultTest, APackThatMayHaveBeenEnteredIsLeftToTheSweep) {
+  Agent agent = NewAgent(9);
+  agent.session = *repository().Begin({}, {.idempotency_key = agent.begin_key,
+                                           .device = phone_,
+                                           .agent = desk_,
+                                           .captures = {v1::CAPTURE_KIND_FULL},
+                                           .lease = absl::Hours(1)});
+  agent.tree = *SealFiles(*agent.session, agent.files, time_, system_random_);
+  const auto& chunk = agent.tree->chunks.front();
+  const auto put_and_fail = [&](const std::function<void()>& inject) {
+    auto upload = *repository().Upload({}, agent.session->session, desk_);
+    EXPECT_TRUE(upload->Put({}, chunk.domain, chunk.chunk.bytes).ok());
+    inject();
+    EXPECT_FALSE(upload->Close({}).ok());
+    store_.Heal();
+    faulty_catalog_->Heal();
+    return Keys("packs/").size();
+  };
+  EXPECT_EQ(put_and_fail([&] { store_.FailCall(1, ObjectFault::kFailBefore); }), 0u);
+  EXPECT_EQ(put_and_fail([&] { faulty_catalog_->FailCall(1, CatalogFault::kUnavailable); }), 1u);
+  const absl::Status again = Try(agent);
+  ASSERT_TRUE(again.ok()) << again;
+  ExpectHolds(*agent.receipt, agent.files);
+}
+
 TEST_F(RepositoryFaultTest, AFullStoreInTheMiddleOfAPackLosesNothing) {
   const v1::Receipt first = BackUp(phone_, desk_, files_);
   const std::size_t packs = Keys("packs/").size();
