@@ -23,6 +23,7 @@ namespace mooring::storage {
 class AccountStore;
 class AgentStore;
 class ChunkIndex;
+class CollectionStore;
 class ComplianceQuery;
 class DeviceStore;
 class InvitationStore;
@@ -66,6 +67,7 @@ class Transaction {
   virtual PackStore& packs() = 0;
   virtual ChunkIndex& chunks() = 0;
   virtual SnapshotStore& snapshots() = 0;
+  virtual CollectionStore& collection() = 0;
   virtual ComplianceQuery& compliance() = 0;
 
   virtual absl::Status Audit(const AuditRecord& record) = 0;

@@ -155,6 +155,27 @@ class PgSnapshotStore final : public SnapshotStore {
     return totals;
   }
 
+  absl::StatusOr<std::uint64_t> MaxCommitNo() override {
+    return ReadCount(sql_.Exec("SELECT coalesce(max(commit_no), 0) FROM snapshot"));
+  }
+
+  absl::StatusOr<std::vector<SnapshotRefs>> ListRefs(std::uint64_t after, std::uint64_t last,
+                                                     bool with_deleted, int limit) override {
+    return ReadRows<SnapshotRefs>(
+        sql_.Exec("SELECT commit_no, id, deleted_at IS NOT NULL, refs FROM snapshot"
+                  " WHERE commit_no > $1 AND commit_no <= $2 AND ($3 OR deleted_at IS NULL)"
+                  " ORDER BY commit_no LIMIT $4",
+                  after, last, with_deleted, limit),
+        [](SqlReader& row) {
+          SnapshotRefs refs;
+          refs.commit_no = row.Uint64();
+          refs.id = row.IdOf<SnapshotId>();
+          refs.is_deleted = row.Bool();
+          refs.refs = row.Blob();
+          return refs;
+        });
+  }
+
   absl::Status MarkDeleted(const SnapshotId& id, absl::Time at) override {
     const absl::StatusOr<SqlResult> marked = sql_.Exec(
         "UPDATE snapshot SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL", id, at);

@@ -8,6 +8,7 @@
 #include "storage/catalog/account_store.h"
 #include "storage/catalog/agent_store.h"
 #include "storage/catalog/chunk_index.h"
+#include "storage/catalog/collection_store.h"
 #include "storage/catalog/compliance_query.h"
 #include "storage/catalog/device_store.h"
 #include "storage/catalog/invitation_store.h"
@@ -37,5 +38,6 @@ std::unique_ptr<PackStore> MakePgPackStore(SqlSession& sql);
 std::unique_ptr<ChunkIndex> MakePgChunkIndex(SqlSession& sql);
 std::unique_ptr<SnapshotStore> MakePgSnapshotStore(SqlSession& sql);
 std::unique_ptr<ComplianceQuery> MakePgComplianceQuery(SqlSession& sql);
+std::unique_ptr<CollectionStore> MakePgCollectionStore(SqlSession& sql);
 
 }  // namespace mooring::storage

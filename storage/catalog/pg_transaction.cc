@@ -20,7 +20,8 @@ PgTransaction::PgTransaction(SqlSession& sql)
       packs_(MakePgPackStore(sql)),
       chunks_(MakePgChunkIndex(sql)),
       snapshots_(MakePgSnapshotStore(sql)),
-      compliance_(MakePgComplianceQuery(sql)) {}
+      compliance_(MakePgComplianceQuery(sql)),
+      collection_(MakePgCollectionStore(sql)) {}
 
 absl::Status PgTransaction::Audit(const AuditRecord& record) {
   return sql_

@@ -1,0 +1,2 @@
+-- This number is the retention step's.
+SELECT 1;
