@@ -15,6 +15,7 @@ constexpr absl::Duration kBackoffFirst = absl::Milliseconds(5);
 MemoryCatalog::MemoryCatalog(Clock& clock, Turns& turns) {
   ground_.clock = &clock;
   ground_.turns = &turns;
+  tables_.collection_state.Seed(Tables::kOne, {});
 }
 
 absl::Status MemoryCatalog::Run(const OpContext& ctx,
@@ -43,7 +44,7 @@ MemoryCatalog::Attempt MemoryCatalog::RunOnce(
   }
   if (absl::Status begun = turns.BeforeTransaction(); !begun.ok()) return {begun, false};
   MemoryTx tx(ground_, turns, ctx);
-  MemoryTransaction transaction(tx, tables_);
+  MemoryTransaction transaction(tx, tables_, makers_);
   const absl::Status done = body(transaction);
   if (!tx.failure().ok()) {
     tx.End(false);
@@ -57,6 +58,7 @@ MemoryCatalog::Attempt MemoryCatalog::RunOnce(
   tx.End(fault == CommitFault::kNone || fault == CommitFault::kInDoubtDone);
   switch (fault) {
     case CommitFault::kNone:
+    case CommitFault::kPretended:
       break;
     case CommitFault::kConflict:
       return {absl::AbortedError("database: could not serialize (SQLSTATE 40001)"), true};

@@ -16,6 +16,7 @@
 #include "storage/base/clock.h"
 #include "storage/base/op_context.h"
 #include "storage/catalog/catalog.h"
+#include "tests/sim/memory_catalog/memory_stores.h"
 #include "tests/sim/memory_catalog/memory_tx.h"
 #include "tests/sim/memory_catalog/tables.h"
 #include "tests/sim/memory_catalog/turns.h"
@@ -47,6 +48,9 @@ class MemoryCatalog final : public storage::Catalog {
   void Restore(const Saved& saved);
   bool HasOpenTransactions();
 
+  // Before the first Run.
+  void set_makers(const StoreMakers& makers) { makers_ = makers; }
+
   // For checkers, while no statement runs: single-threaded tests alone.
   const Tables& tables() const { return tables_; }
 
@@ -60,6 +64,7 @@ class MemoryCatalog final : public storage::Catalog {
 
   TxGround ground_;
   Tables tables_;
+  StoreMakers makers_;
 };
 
 }  // namespace mooring::testing

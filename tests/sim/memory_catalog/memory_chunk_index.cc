@@ -1,11 +1,11 @@
+#include "tests/sim/memory_catalog/memory_chunk_index.h"
+
 #include <algorithm>
 #include <set>
 
 #include "storage/base/status.h"
-#include "tests/sim/memory_catalog/memory_stores.h"
 
 namespace mooring::testing {
-namespace {
 
 using storage::ChunkLocation;
 using storage::ChunkState;
@@ -14,45 +14,6 @@ using storage::InsertOutcome;
 using storage::LiveChunk;
 using storage::NewChunk;
 using storage::RowLock;
-
-class MemoryChunkIndex final : public storage::ChunkIndex {
- public:
-  MemoryChunkIndex(MemoryTx& tx, Tables& t) : tx_(tx), t_(t) {}
-
-  absl::Status CreateDomain(const DomainRecord& record) override;
-  absl::StatusOr<std::optional<DomainRecord>> GetDomain(const DomainId& id) override;
-  absl::StatusOr<std::vector<std::optional<LiveChunk>>> FindLive(
-      const PersonId& person, const DomainId& domain, std::span<const ChunkId> ids) override;
-  absl::StatusOr<InsertOutcome> Insert(const PackId& pack, const PersonId& person,
-                                       std::span<const NewChunk> chunks) override;
-  absl::Status AddOwner(const PersonId& person, const DomainId& domain,
-                        std::span<const ChunkId> ids) override;
-  absl::StatusOr<std::vector<std::optional<ChunkLocation>>> Locate(
-      std::span<const DomainId> domains, std::span<const ChunkId> ids) override;
-  absl::StatusOr<std::vector<ChunkLocation>> LocateNumbers(
-      std::span<const std::uint64_t> numbers) override;
-  absl::StatusOr<std::uint64_t> ReferencedBytes(std::span<const std::uint64_t> numbers) override;
-  absl::Status MarkLost(std::span<const std::uint64_t> numbers) override;
-
- private:
-  using Name = std::pair<std::int32_t, ChunkId>;
-  struct Domain {
-    std::int32_t no = 0;
-    std::optional<PersonId> person;
-  };
-
-  std::optional<Domain> Look(const DomainId& id) const;
-  // The domain, if `person` may use it.
-  absl::StatusOr<Domain> Enter(const PersonId& person, const DomainId& id) const;
-  const ChunkRow* Find(const Name& name, std::uint64_t& no) const;
-  absl::Status InsertOne(const Name& name, std::int64_t pack_no, const NewChunk& chunk,
-                         InsertOutcome& outcome);
-  absl::Status Own(const PersonId& person, const Name& name);
-  ChunkLocation LocationOf(std::uint64_t no, const ChunkRow& row) const;
-
-  MemoryTx& tx_;
-  Tables& t_;
-};
 
 std::optional<MemoryChunkIndex::Domain> MemoryChunkIndex::Look(const DomainId& id) const {
   const std::int32_t* const no = t_.domain_id.Get(tx_, id);
@@ -96,7 +57,7 @@ absl::StatusOr<std::optional<DomainRecord>> MemoryChunkIndex::GetDomain(const Do
   return std::optional<DomainRecord>(DomainRecord{id, domain->person});
 }
 
-const ChunkRow* MemoryChunkIndex::Find(const Name& name, std::uint64_t& no) const {
+const IndexedChunk* MemoryChunkIndex::Find(const Name& name, std::uint64_t& no) const {
   const std::uint64_t* const found = t_.chunk_id.Get(tx_, name);
   if (found == nullptr) return nullptr;
   no = *found;
@@ -110,10 +71,9 @@ absl::StatusOr<std::vector<std::optional<LiveChunk>>> MemoryChunkIndex::FindLive
   std::vector<std::optional<LiveChunk>> live(ids.size());
   for (std::size_t i = 0; i < ids.size(); ++i) {
     std::uint64_t no = 0;
-    const ChunkRow* const row = Find({entered.no, ids[i]}, no);
-    if (row == nullptr || row->state != ChunkState::kLive) continue;
-    const bool exists = entered.person || t_.chunk_owner.Get(tx_, {person, no}) != nullptr;
-    if (exists) live[i] = LiveChunk{no, row->bytes};
+    const IndexedChunk* const row = Find({entered.no, ids[i]}, no);
+    if (row == nullptr || !CountsAsLive(*row)) continue;
+    if (entered.person || Owns(person, no)) live[i] = LiveChunk{no, row->bytes};
   }
   return live;
 }
@@ -121,12 +81,7 @@ absl::StatusOr<std::vector<std::optional<LiveChunk>>> MemoryChunkIndex::FindLive
 absl::StatusOr<InsertOutcome> MemoryChunkIndex::Insert(const PackId& pack, const PersonId& person,
                                                        std::span<const NewChunk> chunks) {
   MOORING_STATEMENT(tx_);
-  const std::int64_t* const found = t_.pack_id.Get(tx_, pack);
-  if (found == nullptr) return absl::NotFoundError("no such pack");
-  const std::int64_t pack_no = *found;
-  MOORING_ASSIGN_OR_RETURN(const storage::PackRecord* const row,
-                           t_.pack.Lock(tx_, pack_no, RowLock::kShared));
-  if (row == nullptr) return absl::NotFoundError("no such pack");
+  MOORING_ASSIGN_OR_RETURN(const std::int64_t pack_no, HoldPack(pack, RowLock::kShared));
   // In the order of the key, so that two uploads of the same chunks cannot deadlock.
   std::map<Name, NewChunk> sorted;
   std::set<std::int32_t> shared;
@@ -159,23 +114,25 @@ absl::Status MemoryChunkIndex::InsertOne(const Name& name, std::int64_t pack_no,
       outcome.new_bytes += chunk.bytes;
       return t_.chunk
           .Insert(tx_, no,
-                  {name.first, name.second, pack_no, chunk.offset, chunk.bytes, ChunkState::kLive})
+                  {name.first, name.second, pack_no, chunk.offset, chunk.bytes, ChunkState::kLive,
+                   std::nullopt, std::nullopt})
           .status();
     }
     const std::uint64_t no = *t_.chunk_id.Get(tx_, name);
     // ON CONFLICT DO UPDATE locks the row, whatever its WHERE makes of it.
-    MOORING_ASSIGN_OR_RETURN(const ChunkRow* const row,
+    MOORING_ASSIGN_OR_RETURN(const IndexedChunk* const row,
                              t_.chunk.Lock(tx_, no, RowLock::kExclusive));
     if (row == nullptr) continue;  // Removed meanwhile: there is room for a new one.
     if (row->state == ChunkState::kLive) {
       ++outcome.kept;
       return absl::OkStatus();
     }
-    t_.chunk.Update(tx_, no, [&](ChunkRow& taken) {
-      taken.pack_no = pack_no;
-      taken.offset = chunk.offset;
+    t_.chunk.Update(tx_, no, [&](IndexedChunk& taken) {
+      TakeOver(taken, pack_no, chunk.offset);
       taken.bytes = chunk.bytes;
       taken.state = ChunkState::kLive;
+      taken.condemned_at.reset();
+      taken.condemned_generation.reset();
     });
     ++outcome.taken_over;
     outcome.new_bytes += chunk.bytes;
@@ -185,7 +142,7 @@ absl::Status MemoryChunkIndex::InsertOne(const Name& name, std::int64_t pack_no,
 
 absl::Status MemoryChunkIndex::Own(const PersonId& person, const Name& name) {
   std::uint64_t no = 0;
-  const ChunkRow* const row = Find(name, no);
+  const IndexedChunk* const row = Find(name, no);
   if (row == nullptr || row->state != ChunkState::kLive) return absl::OkStatus();
   return t_.chunk_owner.Insert(tx_, {person, no}, true).status();
 }
@@ -199,7 +156,7 @@ absl::Status MemoryChunkIndex::AddOwner(const PersonId& person, const DomainId& 
   return absl::OkStatus();
 }
 
-ChunkLocation MemoryChunkIndex::LocationOf(std::uint64_t no, const ChunkRow& row) const {
+ChunkLocation MemoryChunkIndex::LocationOf(std::uint64_t no, const IndexedChunk& row) const {
   ChunkLocation location;
   location.no = no;
   location.domain = t_.domain.Get(tx_, row.domain_no)->id;
@@ -220,7 +177,7 @@ absl::StatusOr<std::vector<std::optional<ChunkLocation>>> MemoryChunkIndex::Loca
       const std::optional<Domain> domain = Look(id);
       if (!domain) continue;
       std::uint64_t no = 0;
-      const ChunkRow* const row = Find({domain->no, ids[i]}, no);
+      const IndexedChunk* const row = Find({domain->no, ids[i]}, no);
       if (row == nullptr) continue;
       const bool is_live = row->state == ChunkState::kLive;
       if (!locations[i] || (is_live && locations[i]->state != ChunkState::kLive)) {
@@ -236,7 +193,7 @@ absl::StatusOr<std::vector<ChunkLocation>> MemoryChunkIndex::LocateNumbers(
   MOORING_STATEMENT(tx_);
   std::vector<ChunkLocation> locations;
   for (const std::uint64_t no : std::set<std::uint64_t>(numbers.begin(), numbers.end())) {
-    const ChunkRow* const row = t_.chunk.Get(tx_, no);
+    const IndexedChunk* const row = t_.chunk.Get(tx_, no);
     if (row != nullptr) locations.push_back(LocationOf(no, *row));
   }
   return locations;
@@ -247,24 +204,11 @@ absl::StatusOr<std::uint64_t> MemoryChunkIndex::ReferencedBytes(
   MOORING_STATEMENT(tx_);
   std::uint64_t bytes = 0;
   for (const std::uint64_t no : numbers) {
-    const ChunkRow* const row = t_.chunk.Get(tx_, no);
+    const IndexedChunk* const row = t_.chunk.Get(tx_, no);
     if (row != nullptr) bytes += row->bytes;
   }
   return bytes;
 }
-
-absl::Status MemoryChunkIndex::MarkLost(std::span<const std::uint64_t> numbers) {
-  MOORING_STATEMENT(tx_);
-  for (const std::uint64_t no : numbers) {
-    MOORING_ASSIGN_OR_RETURN(const ChunkRow* const row,
-                             t_.chunk.Lock(tx_, no, RowLock::kExclusive));
-    if (row == nullptr || row->state != ChunkState::kLive) continue;
-    t_.chunk.Update(tx_, no, [](ChunkRow& chunk) { chunk.state = ChunkState::kLost; });
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
 
 std::unique_ptr<storage::ChunkIndex> MakeMemoryChunkIndex(MemoryTx& tx, Tables& t) {
   return std::make_unique<MemoryChunkIndex>(tx, t);

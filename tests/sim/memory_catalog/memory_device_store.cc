@@ -1,15 +1,17 @@
+#include "tests/sim/memory_catalog/memory_device_store.h"
+
 #include <algorithm>
 #include <tuple>
 
 #include "storage/base/status.h"
-#include "tests/sim/memory_catalog/memory_stores.h"
 
 namespace mooring::testing {
-namespace {
 
 using storage::DeviceRecord;
 using storage::DeviceView;
 using storage::RowLock;
+
+namespace {
 
 absl::Status NoSuchDevice() {
   return absl::NotFoundError("no such device");
@@ -27,39 +29,7 @@ void SetFacts(DeviceRecord& row, const v1::DeviceFacts& facts, const AgentId& ag
   row.facts = facts;
 }
 
-class MemoryDeviceStore final : public storage::DeviceStore {
- public:
-  MemoryDeviceStore(MemoryTx& tx, Tables& t) : tx_(tx), t_(t) {}
-
-  absl::StatusOr<DeviceRecord> Attach(const DeviceId& new_id, const v1::DeviceFacts& facts,
-                                      const AgentId& agent, absl::Time now) override;
-  absl::Status Detach(std::string_view serial, const AgentId& agent, absl::Time now) override;
-  absl::Status DetachAll(const AgentId& agent) override;
-  absl::StatusOr<std::optional<DeviceRecord>> Get(const DeviceId& id, RowLock lock) override;
-  absl::StatusOr<std::optional<DeviceRecord>> FindBySerial(std::string_view serial) override;
-  absl::StatusOr<std::optional<DeviceView>> Find(std::string_view name) override;
-  absl::StatusOr<std::vector<DeviceView>> List(const std::optional<PersonId>& person) override;
-  absl::StatusOr<std::uint64_t> Count() override;
-  absl::StatusOr<DeviceRecord> Assign(const DeviceId& id, const PersonId& person) override;
-  absl::Status Admit(const DeviceId& id, const AgentId& agent, const std::string& admitted_by,
-                     absl::Time at) override;
-  absl::Status Withdraw(const DeviceId& id, const AgentId& agent) override;
-  absl::StatusOr<bool> IsAdmitted(const DeviceId& id, const AgentId& agent) override;
-  absl::Status RecordMiss(const DeviceId& id, v1::Cause cause, const std::string& message,
-                          absl::Time at) override;
-  absl::Status RecordSuccess(const DeviceId& id, absl::Time at) override;
-  absl::StatusOr<std::uint64_t> TakeSequence(const DeviceId& id) override;
-
- private:
-  const DeviceRecord* BySerial(std::string_view serial) {
-    const DeviceId* const id = t_.device_serial.Get(tx_, std::string(serial));
-    return id == nullptr ? nullptr : t_.device.Get(tx_, *id);
-  }
-  DeviceView ViewOf(const DeviceRecord& device);
-
-  MemoryTx& tx_;
-  Tables& t_;
-};
+}  // namespace
 
 absl::StatusOr<DeviceRecord> MemoryDeviceStore::Attach(const DeviceId& new_id,
                                                        const v1::DeviceFacts& facts,
@@ -262,8 +232,6 @@ absl::StatusOr<std::uint64_t> MemoryDeviceStore::TakeSequence(const DeviceId& id
   if (!done) return NoSuchDevice();
   return t_.device.Get(tx_, id)->next_sequence - 1;
 }
-
-}  // namespace
 
 std::unique_ptr<storage::DeviceStore> MakeMemoryDeviceStore(MemoryTx& tx, Tables& t) {
   return std::make_unique<MemoryDeviceStore>(tx, t);

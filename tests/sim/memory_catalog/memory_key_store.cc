@@ -1,50 +1,6 @@
-#include "storage/base/status.h"
-#include "tests/sim/memory_catalog/memory_stores.h"
+#include "tests/sim/memory_catalog/memory_key_store.h"
 
 namespace mooring::testing {
-namespace {
-
-using storage::KeyPurpose;
-using storage::KeySlot;
-
-std::pair<int, Bytes> KeyOf(KeyPurpose purpose, ByteView subject) {
-  return {static_cast<int>(purpose), Owned(subject)};
-}
-
-class MemoryKeyStore final : public storage::KeyStore {
- public:
-  MemoryKeyStore(MemoryTx& tx, Tables& t) : tx_(tx), t_(t) {}
-
-  absl::Status Create(const KeySlot& slot) override {
-    MOORING_STATEMENT(tx_);
-    if (slot.subject.size() != 16) return tx_.Fail(Violates("key_slot.subject has 16 bytes"));
-    MOORING_ASSIGN_OR_RETURN(const bool done,
-                             t_.key_slot.Insert(tx_, KeyOf(slot.purpose, slot.subject), slot));
-    return done ? absl::OkStatus() : absl::AlreadyExistsError("the key slot is taken");
-  }
-
-  absl::StatusOr<std::optional<KeySlot>> Get(KeyPurpose purpose, ByteView subject) override {
-    MOORING_STATEMENT(tx_);
-    return Copy(t_.key_slot.Get(tx_, KeyOf(purpose, subject)));
-  }
-
-  absl::StatusOr<std::vector<KeySlot>> List(KeyPurpose purpose) override {
-    MOORING_STATEMENT(tx_);
-    return Rows(tx_, t_.key_slot,
-                [purpose](const KeySlot& slot) { return slot.purpose == purpose; });
-  }
-
-  absl::Status Delete(KeyPurpose purpose, ByteView subject) override {
-    MOORING_STATEMENT(tx_);
-    return t_.key_slot.Erase(tx_, KeyOf(purpose, subject)).status();
-  }
-
- private:
-  MemoryTx& tx_;
-  Tables& t_;
-};
-
-}  // namespace
 
 std::unique_ptr<storage::KeyStore> MakeMemoryKeyStore(MemoryTx& tx, Tables& t) {
   return std::make_unique<MemoryKeyStore>(tx, t);

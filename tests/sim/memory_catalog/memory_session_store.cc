@@ -1,60 +1,22 @@
+#include "tests/sim/memory_catalog/memory_session_store.h"
+
 #include <algorithm>
 #include <tuple>
 
 #include "storage/base/status.h"
-#include "tests/sim/memory_catalog/memory_stores.h"
 
 namespace mooring::testing {
-namespace {
 
 using storage::RowLock;
 using storage::SessionRecord;
 using storage::SessionView;
 
+namespace {
+
 constexpr std::size_t kExpireMax = 1000;
 constexpr std::uint32_t kListMax = 10000;
 
-absl::Status NotOpen() {
-  return absl::FailedPreconditionError("the session is not open");
-}
-
-class MemorySessionStore final : public storage::SessionStore {
- public:
-  MemorySessionStore(MemoryTx& tx, Tables& t) : tx_(tx), t_(t) {}
-
-  absl::Status Create(const SessionRecord& record) override;
-  absl::StatusOr<std::optional<SessionRecord>> Get(const SessionId& id, RowLock lock) override;
-  absl::StatusOr<std::optional<SessionRecord>> FindByIdempotencyKey(ByteView key) override;
-  absl::StatusOr<std::optional<SessionRecord>> FindOpenOfDevice(const DeviceId& device,
-                                                                RowLock lock) override;
-  absl::StatusOr<std::vector<SessionView>> List(const storage::SessionFilter& filter) override;
-  absl::StatusOr<std::uint64_t> CountOpen() override;
-  absl::Status Touch(const SessionId& id, absl::Time lease_until,
-                     const v1::Progress* progress) override;
-  absl::Status AddNewBytes(const SessionId& id, std::uint64_t bytes) override;
-  absl::Status Commit(const SessionId& id, ByteView commit_key, const v1::Receipt& receipt,
-                      std::uint64_t read_bytes, absl::Time at) override;
-  absl::Status End(const SessionId& id, v1::SessionState state, v1::Cause cause,
-                   const std::string& message, absl::Time at) override;
-  absl::StatusOr<std::vector<SessionRecord>> ExpireLeases(absl::Time now, v1::Cause cause,
-                                                          const std::string& message) override;
-
- private:
-  // Changes the session if it is open.
-  template <typename Change>
-  absl::Status UpdateOpen(const SessionId& id, Change change) {
-    MOORING_ASSIGN_OR_RETURN(const SessionRecord* const row,
-                             t_.session.Lock(tx_, id, RowLock::kExclusive));
-    if (row == nullptr || row->state != v1::SESSION_STATE_OPEN) return NotOpen();
-    const DeviceId device = row->device;
-    t_.session.Update(tx_, id, change);
-    if (t_.session.Get(tx_, id)->state == v1::SESSION_STATE_OPEN) return absl::OkStatus();
-    return t_.session_open.Erase(tx_, device).status();
-  }
-
-  MemoryTx& tx_;
-  Tables& t_;
-};
+}  // namespace
 
 absl::Status MemorySessionStore::Create(const SessionRecord& record) {
   MOORING_STATEMENT(tx_);
@@ -166,8 +128,7 @@ absl::Status MemorySessionStore::AddNewBytes(const SessionId& id, std::uint64_t 
 absl::Status MemorySessionStore::Commit(const SessionId& id, ByteView commit_key,
                                         const v1::Receipt& receipt, std::uint64_t read_bytes,
                                         absl::Time at) {
-  MOORING_STATEMENT(tx_);
-  return UpdateOpen(id, [&](SessionRecord& row) {
+  MOORING_RETURN_IF_ERROR(EndOpen(id, [&](SessionRecord& row) {
     row.state = v1::SESSION_STATE_COMMITTED;
     row.commit_key = Owned(commit_key);
     row.receipt = receipt;
@@ -176,7 +137,8 @@ absl::Status MemorySessionStore::Commit(const SessionId& id, ByteView commit_key
     row.ended_at = at;
     row.cause = v1::CAUSE_UNSPECIFIED;
     row.message.clear();
-  });
+  }));
+  return ForgetTouches(id);
 }
 
 absl::Status MemorySessionStore::End(const SessionId& id, v1::SessionState state, v1::Cause cause,
@@ -184,18 +146,26 @@ absl::Status MemorySessionStore::End(const SessionId& id, v1::SessionState state
   if (state != v1::SESSION_STATE_ABORTED && state != v1::SESSION_STATE_EXPIRED) {
     return absl::InvalidArgumentError("a session ends as aborted or expired");
   }
-  MOORING_STATEMENT(tx_);
-  MOORING_RETURN_IF_ERROR(tx_.CheckTexts({message}));
-  return UpdateOpen(id, [&](SessionRecord& row) {
+  MOORING_RETURN_IF_ERROR(EndOpen(id, [&](SessionRecord& row) {
     row.state = state;
     row.cause = cause;
     row.message = message;
     row.ended_at = at;
     row.wrapped_snapshot_key.clear();
-  });
+  }));
+  return ForgetTouches(id);
 }
 
 absl::StatusOr<std::vector<SessionRecord>> MemorySessionStore::ExpireLeases(
+    absl::Time now, v1::Cause cause, const std::string& message) {
+  MOORING_ASSIGN_OR_RETURN(std::vector<SessionRecord> expired, EndOverdue(now, cause, message));
+  for (const SessionRecord& session : expired) {
+    MOORING_RETURN_IF_ERROR(ForgetTouches(session.id));
+  }
+  return expired;
+}
+
+absl::StatusOr<std::vector<SessionRecord>> MemorySessionStore::EndOverdue(
     absl::Time now, v1::Cause cause, const std::string& message) {
   MOORING_STATEMENT(tx_);
   MOORING_RETURN_IF_ERROR(tx_.CheckTexts({message}));
@@ -223,8 +193,6 @@ absl::StatusOr<std::vector<SessionRecord>> MemorySessionStore::ExpireLeases(
   }
   return expired;
 }
-
-}  // namespace
 
 std::unique_ptr<storage::SessionStore> MakeMemorySessionStore(MemoryTx& tx, Tables& t) {
   return std::make_unique<MemorySessionStore>(tx, t);

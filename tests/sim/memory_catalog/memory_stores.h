@@ -25,6 +25,19 @@ std::unique_ptr<storage::SessionStore> MakeMemorySessionStore(MemoryTx& tx, Tabl
 std::unique_ptr<storage::PackStore> MakeMemoryPackStore(MemoryTx& tx, Tables& t);
 std::unique_ptr<storage::ChunkIndex> MakeMemoryChunkIndex(MemoryTx& tx, Tables& t);
 std::unique_ptr<storage::SnapshotStore> MakeMemorySnapshotStore(MemoryTx& tx, Tables& t);
+std::unique_ptr<storage::CollectionStore> MakeMemoryCollectionStore(MemoryTx& tx, Tables& t);
 std::unique_ptr<storage::ComplianceQuery> MakeMemoryComplianceQuery(MemoryTx& tx, Tables& t);
+
+// Which store a transaction is given. Tests put others in their place.
+struct StoreMakers {
+  std::unique_ptr<storage::SessionStore> (*sessions)(MemoryTx&, Tables&) = MakeMemorySessionStore;
+  std::unique_ptr<storage::DeviceStore> (*devices)(MemoryTx&, Tables&) = MakeMemoryDeviceStore;
+  std::unique_ptr<storage::PackStore> (*packs)(MemoryTx&, Tables&) = MakeMemoryPackStore;
+  std::unique_ptr<storage::ChunkIndex> (*chunks)(MemoryTx&, Tables&) = MakeMemoryChunkIndex;
+  std::unique_ptr<storage::KeyStore> (*keys)(MemoryTx&, Tables&) = MakeMemoryKeyStore;
+  std::unique_ptr<storage::SnapshotStore> (*snapshots)(MemoryTx&,
+                                                       Tables&) = MakeMemorySnapshotStore;
+  bool locks_repository = true;
+};
 
 }  // namespace mooring::testing

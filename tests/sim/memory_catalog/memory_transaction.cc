@@ -21,7 +21,7 @@ storage::AgentStore& MemoryTransaction::agents() {
   return Made(agents_, MakeMemoryAgentStore);
 }
 storage::DeviceStore& MemoryTransaction::devices() {
-  return Made(devices_, MakeMemoryDeviceStore);
+  return Made(devices_, makers_.devices);
 }
 storage::PolicyStore& MemoryTransaction::policies() {
   return Made(policies_, MakeMemoryPolicyStore);
@@ -30,19 +30,22 @@ storage::RequestStore& MemoryTransaction::requests() {
   return Made(requests_, MakeMemoryRequestStore);
 }
 storage::KeyStore& MemoryTransaction::keys() {
-  return Made(keys_, MakeMemoryKeyStore);
+  return Made(keys_, makers_.keys);
 }
 storage::SessionStore& MemoryTransaction::sessions() {
-  return Made(sessions_, MakeMemorySessionStore);
+  return Made(sessions_, makers_.sessions);
 }
 storage::PackStore& MemoryTransaction::packs() {
-  return Made(packs_, MakeMemoryPackStore);
+  return Made(packs_, makers_.packs);
 }
 storage::ChunkIndex& MemoryTransaction::chunks() {
-  return Made(chunks_, MakeMemoryChunkIndex);
+  return Made(chunks_, makers_.chunks);
 }
 storage::SnapshotStore& MemoryTransaction::snapshots() {
-  return Made(snapshots_, MakeMemorySnapshotStore);
+  return Made(snapshots_, makers_.snapshots);
+}
+storage::CollectionStore& MemoryTransaction::collection() {
+  return Made(collection_, MakeMemoryCollectionStore);
 }
 storage::ComplianceQuery& MemoryTransaction::compliance() {
   return Made(compliance_, MakeMemoryComplianceQuery);
@@ -72,6 +75,7 @@ absl::Status MemoryTransaction::LockRepository(bool exclusive) {
   // Anything before it could have read rows that the lock is meant to hold still.
   MOORING_CHECK(tx_.statements() == 0);
   MOORING_STATEMENT(tx_);
+  if (!makers_.locks_repository) return absl::OkStatus();
   return tx_.TakeNamed(tables_.repository_lock, exclusive);
 }
 

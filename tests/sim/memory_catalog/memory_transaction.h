@@ -13,7 +13,8 @@ namespace mooring::testing {
 
 class MemoryTransaction final : public storage::Transaction {
  public:
-  MemoryTransaction(MemoryTx& tx, Tables& tables) : tx_(tx), tables_(tables) {}
+  MemoryTransaction(MemoryTx& tx, Tables& tables, const StoreMakers& makers)
+      : tx_(tx), tables_(tables), makers_(makers) {}
 
   storage::OrganizationStore& organization() override;
   storage::AccountStore& accounts() override;
@@ -28,6 +29,7 @@ class MemoryTransaction final : public storage::Transaction {
   storage::PackStore& packs() override;
   storage::ChunkIndex& chunks() override;
   storage::SnapshotStore& snapshots() override;
+  storage::CollectionStore& collection() override;
   storage::ComplianceQuery& compliance() override;
 
   absl::Status Audit(const storage::AuditRecord& record) override;
@@ -46,6 +48,7 @@ class MemoryTransaction final : public storage::Transaction {
 
   MemoryTx& tx_;
   Tables& tables_;
+  const StoreMakers& makers_;
   std::unique_ptr<storage::OrganizationStore> organization_;
   std::unique_ptr<storage::AccountStore> accounts_;
   std::unique_ptr<storage::PersonStore> people_;
@@ -59,6 +62,7 @@ class MemoryTransaction final : public storage::Transaction {
   std::unique_ptr<storage::PackStore> packs_;
   std::unique_ptr<storage::ChunkIndex> chunks_;
   std::unique_ptr<storage::SnapshotStore> snapshots_;
+  std::unique_ptr<storage::CollectionStore> collection_;
   std::unique_ptr<storage::ComplianceQuery> compliance_;
 };
 

@@ -72,6 +72,8 @@ class MemoryTx {
   // The error that ended it: no statement works from then on.
   const absl::Status& failure() const { return failure_; }
 
+  Clock& clock() const { return *ground_.clock; }  // The database's.
+
   // Within a statement.
 
   // Notes an error that PostgreSQL ends a transaction with, and returns it.

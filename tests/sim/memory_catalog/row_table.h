@@ -154,6 +154,13 @@ class RowTable final : public AnyTable {
     return found == slots_.end() ? nullptr : found->second.committed.get();
   }
 
+  // A row that the schema itself inserts. No transaction may be open.
+  void Seed(const K& key, R row) {
+    const auto at = slots_.try_emplace(key).first;
+    at->second.Attach(*this, at);
+    at->second.committed = std::make_shared<const R>(std::move(row));
+  }
+
   std::shared_ptr<const void> Save() const override {
     auto saved = std::make_shared<std::map<K, Row>>();
     for (const auto& [key, slot] : slots_) {

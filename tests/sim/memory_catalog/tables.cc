@@ -41,11 +41,15 @@ std::vector<AnyTable*> Tables::all() {
       &snapshot_session,
       &snapshot_sequence,
       &audit,
+      &snapshot_commit,
+      &collection_state,
+      &session_touch,
+      &job_lease,
   };
 }
 
 std::vector<Identity*> Tables::identities() {
-  return {&pack_no, &domain_no, &chunk_no, &audit_seq};
+  return {&pack_no, &domain_no, &chunk_no, &commit_no, &touch_no, &audit_seq};
 }
 
 }  // namespace mooring::testing

@@ -14,6 +14,7 @@
 #include "storage/catalog/agent_store.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/chunk_index.h"
+#include "storage/catalog/collection_store.h"
 #include "storage/catalog/device_store.h"
 #include "storage/catalog/invitation_store.h"
 #include "storage/catalog/key_store.h"
@@ -34,16 +35,19 @@ struct AdmissionRow {
   absl::Time admitted_at;
 };
 
-struct ChunkRow {
+struct IndexedChunk {
   std::int32_t domain_no = 0;
   ChunkId id;
   std::int64_t pack_no = 0;
   std::uint64_t offset = 0;
   std::uint32_t bytes = 0;
   storage::ChunkState state = storage::ChunkState::kLive;
+  std::optional<absl::Time> condemned_at;
+  std::optional<std::uint64_t> condemned_generation;
 };
 
 struct SnapshotRow {
+  std::uint64_t commit_no = 0;
   storage::SnapshotRecord record;
   std::shared_ptr<const storage::SnapshotContent> content;
 };
@@ -97,18 +101,25 @@ struct Tables {
   RowTable<std::int32_t, storage::DomainRecord> domain;
   RowTable<DomainId, std::int32_t> domain_id;
   RowTable<PersonId, std::int32_t> domain_person;  // The organization's: no id.
-  RowTable<std::uint64_t, ChunkRow> chunk;
+  RowTable<std::uint64_t, IndexedChunk> chunk;
   RowTable<std::pair<std::int32_t, ChunkId>, std::uint64_t> chunk_id;
   RowTable<std::pair<PersonId, std::uint64_t>, bool> chunk_owner;
 
   RowTable<SnapshotId, SnapshotRow> snapshot;
+  RowTable<std::uint64_t, SnapshotId> snapshot_commit;
   RowTable<SessionId, SnapshotId> snapshot_session;
   RowTable<std::pair<DeviceId, std::uint64_t>, SnapshotId> snapshot_sequence;
   RowTable<std::int64_t, storage::AuditRecord> audit;
 
+  RowTable<int, storage::CollectionState> collection_state;
+  RowTable<std::uint64_t, storage::SessionTouch> session_touch;
+  RowTable<std::string, storage::JobLease> job_lease;
+
   Identity pack_no;
   Identity domain_no;
   Identity chunk_no;
+  Identity commit_no;
+  Identity touch_no;
   Identity audit_seq;
 
   NamedLock repository_lock;

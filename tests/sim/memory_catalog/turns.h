@@ -17,6 +17,7 @@ enum class CommitFault {
   kConflict,        // 40001: rolled back, and Run tries again.
   kInDoubtDone,     // Committed; the answer is lost.
   kInDoubtNotDone,  // Rolled back at the commit; the answer is lost.
+  kPretended,       // A broken database: rolled back, and it says OK.
   kGone,            // The connection broke before the commit: rolled back, kUnavailable.
 };
 

@@ -1,0 +1,23 @@
+// Jobs of a simulated server, and the people who delete and prune. Each runs
+// until its server's life, or the simulation, ends.
+
+#pragma once
+
+#include "tests/sim/ground.h"
+#include "tests/sim/sim_network.h"
+#include "tests/sim/sim_server.h"
+
+namespace mooring::testing {
+
+void RunExpiry(Ground& ground, ServerLife& life);
+void RunPruner(Ground& ground, ServerLife& life);
+
+// An administrator who deletes a snapshot now and then.
+void RunDeleter(Ground& ground, Network& network);
+
+// Every server crashes, and what was not durable is lost.
+void CutPower(Ground& ground, Network& network);
+// Crashes, power cuts and clocks that jump.
+void RunMisfortune(Ground& ground, Network& network);
+
+}  // namespace mooring::testing
