@@ -141,9 +141,9 @@ class ChunkIndex {
   // Sum of the bytes of these chunks.
   virtual absl::StatusOr<std::uint64_t> ReferencedBytes(std::span<const std::uint64_t> numbers) = 0;
 
-  // Their bytes are missing or wrong: live and condemned ones become lost, so that
-  // the next backup uploads them again.
-  virtual absl::Status MarkLost(std::span<const std::uint64_t> numbers) = 0;
+  // Their bytes in `pack` are missing or wrong: the live and condemned ones that
+  // still lie there become lost, so that the next backup uploads them again.
+  virtual absl::Status MarkLost(const PackId& pack, std::span<const std::uint64_t> numbers) = 0;
 
   // Collection. Numbers without a row, or whose row is in another state than the
   // call is about, are left out silently; counts say how many rows changed.

@@ -26,8 +26,9 @@ struct CollectionState {
   // numbers has seen rounds that this catalog has not, so the catalog is an old one.
   std::uint64_t epoch = 0;
   std::optional<std::uint64_t> pending_epoch;  // Being written to the store.
-  // Rounds begun. A round that is no longer the newest may change nothing more.
-  std::uint64_t round = 0;
+  // 16 random bytes of the newest round; empty before the first. A round that is
+  // no longer the newest may change nothing more.
+  Bytes round_id;
   // Marks completed. Chunks remember the mark that condemned them, packs the one
   // that doomed them; gc/doom-<generation> is its journal.
   std::uint64_t generation = 0;

@@ -65,6 +65,8 @@ class PackStore {
 
   virtual absl::StatusOr<std::optional<PackRecord>> Get(const PackId& id,
                                                         RowLock lock = RowLock::kNone) = 0;
+  // Those of `ids` that have no row, in their order.
+  virtual absl::StatusOr<std::vector<PackId>> ListUnknown(std::span<const PackId> ids) = 0;
   // At most `limit` of any state with a number above `after`, by number.
   virtual absl::StatusOr<std::vector<PackRecord>> Scan(std::int64_t after, int limit) = 0;
   // Numbers of the packs that open sessions made.

@@ -30,11 +30,13 @@ constexpr char kDoom[] =
     " UPDATE chunk SET state = 3 FROM held WHERE chunk.no = held.no AND chunk.state IN (2, 4)";
 
 constexpr char kMarkLost[] =
-    "WITH held AS MATERIALIZED (SELECT c.no FROM unnest($1::bigint[]) u(no)"
-    "  JOIN chunk c ON c.no = u.no WHERE c.state IN (1, 2)"
+    "WITH held AS MATERIALIZED (SELECT c.no, c.pack_no FROM unnest($1::bigint[]) u(no)"
+    "  JOIN chunk c ON c.no = u.no JOIN pack p ON p.no = c.pack_no"
+    "  WHERE c.state IN (1, 2) AND p.id = $2::bytea"
     "  ORDER BY c.domain_no, c.id FOR UPDATE OF c)"
     " UPDATE chunk SET state = 4, condemned_at = NULL, condemned_generation = NULL"
-    " FROM held WHERE chunk.no = held.no AND chunk.state IN (1, 2)";
+    " FROM held WHERE chunk.no = held.no AND chunk.pack_no = held.pack_no"
+    "   AND chunk.state IN (1, 2)";
 
 constexpr char kRepoint[] =
     "WITH held AS MATERIALIZED (SELECT c.no, u.pack_offset"
@@ -91,8 +93,8 @@ absl::StatusOr<std::uint64_t> PgChunkIndex::Change(const char* statement,
   return changed;
 }
 
-absl::Status PgChunkIndex::MarkLost(std::span<const std::uint64_t> numbers) {
-  return Change(kMarkLost, numbers).status();
+absl::Status PgChunkIndex::MarkLost(const PackId& pack, std::span<const std::uint64_t> numbers) {
+  return Change(kMarkLost, numbers, {ToBytes(pack.bytes())}).status();
 }
 
 absl::StatusOr<std::uint64_t> PgChunkIndex::Condemn(std::span<const std::uint64_t> numbers,

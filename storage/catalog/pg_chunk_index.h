@@ -60,7 +60,7 @@ class PgChunkIndex final : public ChunkIndex {
   absl::StatusOr<std::vector<ChunkLocation>> LocateNumbers(
       std::span<const std::uint64_t> numbers) override;
   absl::StatusOr<std::uint64_t> ReferencedBytes(std::span<const std::uint64_t> numbers) override;
-  absl::Status MarkLost(std::span<const std::uint64_t> numbers) override;
+  absl::Status MarkLost(const PackId& pack, std::span<const std::uint64_t> numbers) override;
 
   absl::StatusOr<std::vector<ChunkRow>> Scan(std::uint64_t after, int limit) override;
   absl::StatusOr<std::vector<ChunkRow>> ListNotLive(ChunkState state, std::uint64_t after,

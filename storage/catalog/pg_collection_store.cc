@@ -20,14 +20,14 @@ class PgCollectionStore final : public CollectionStore {
     MOORING_ASSIGN_OR_RETURN(
         const std::optional<CollectionState> state,
         ReadOptional<CollectionState>(
-            sql_.Exec("SELECT epoch, pending_epoch, round, generation, mark_no, last_round_at,"
+            sql_.Exec("SELECT epoch, pending_epoch, round_id, generation, mark_no, last_round_at,"
                       " stop_reason, stopped_at, recovery_reason, figures FROM collection_state c" +
                       LockClause(lock, "c")),
             [](SqlReader& row) {
               CollectionState read;
               read.epoch = row.Uint64();
               read.pending_epoch = row.OptionalUint64();
-              read.round = row.Uint64();
+              read.round_id = row.Blob();
               read.generation = row.Uint64();
               read.mark_no = row.Uint64();
               read.last_round_at = row.OptionalTime();
@@ -43,10 +43,10 @@ class PgCollectionStore final : public CollectionStore {
 
   absl::Status Put(const CollectionState& state) override {
     return Touched(
-        sql_.Exec("UPDATE collection_state SET epoch = $1, pending_epoch = $2, round = $3,"
+        sql_.Exec("UPDATE collection_state SET epoch = $1, pending_epoch = $2, round_id = $3,"
                   " generation = $4, mark_no = $5, last_round_at = $6, stop_reason = $7,"
                   " stopped_at = $8, recovery_reason = $9, figures = $10",
-                  state.epoch, state.pending_epoch, state.round, state.generation, state.mark_no,
+                  state.epoch, state.pending_epoch, state.round_id, state.generation, state.mark_no,
                   state.last_round_at, state.stop_reason, state.stopped_at, state.recovery_reason,
                   state.figures),
         absl::DataLossError("the catalog has no collection state"));

@@ -100,6 +100,13 @@ class PgPackStore final : public PackStore {
                                     Read);
   }
 
+  absl::StatusOr<std::vector<PackId>> ListUnknown(std::span<const PackId> ids) override {
+    return SelectIds(sql_,
+                     "SELECT u.n FROM unnest($1::bytea[]) WITH ORDINALITY u(id, n)"
+                     " LEFT JOIN pack p ON p.id = u.id WHERE p.id IS NULL ORDER BY u.n",
+                     ids);
+  }
+
   absl::StatusOr<std::vector<PackRecord>> Scan(std::int64_t after, int limit) override {
     return ReadRows<PackRecord>(
         sql_.Exec(

@@ -155,6 +155,13 @@ class PgSnapshotStore final : public SnapshotStore {
     return totals;
   }
 
+  absl::StatusOr<std::vector<SnapshotId>> ListUnknown(std::span<const SnapshotId> ids) override {
+    return SelectIds(sql_,
+                     "SELECT u.n FROM unnest($1::bytea[]) WITH ORDINALITY u(id, n)"
+                     " LEFT JOIN snapshot s ON s.id = u.id WHERE s.id IS NULL ORDER BY u.n",
+                     ids);
+  }
+
   absl::StatusOr<std::uint64_t> MaxCommitNo() override {
     return ReadCount(sql_.Exec("SELECT coalesce(max(commit_no), 0) FROM snapshot"));
   }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -91,6 +92,9 @@ class SnapshotStore {
   virtual absl::StatusOr<std::optional<SnapshotRecord>> FindNewest(const DeviceId& device,
                                                                    std::uint32_t lineage) = 0;
   virtual absl::StatusOr<SnapshotTotals> Totals() = 0;
+
+  // Those of `ids` that have no row, deleted or not, in their order.
+  virtual absl::StatusOr<std::vector<SnapshotId>> ListUnknown(std::span<const SnapshotId> ids) = 0;
 
   // Snapshots are numbered from 1 by Create, under the repository lock's shared
   // side, and never again: under the exclusive side, every snapshot up to

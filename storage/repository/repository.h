@@ -116,7 +116,8 @@ class Repository {
   // Opens a session, or returns the one that this idempotency key opened. A
   // device has one open session: an older one of the same agent is closed, one
   // of another agent gives kFailedPrecondition until its lease ends. Makes the person's key on
-  // first use. kFailedPrecondition: the device is bound to nobody.
+  // first use. kFailedPrecondition: the device is bound to nobody; or, as for Find
+  // and Commit, the catalog is older than the store (storage/repository/epoch.h).
   virtual absl::StatusOr<BegunSession> Begin(const OpContext& ctx, const BeginOptions& options) = 0;
 
   // For each id whether the session may reference it without uploading it.

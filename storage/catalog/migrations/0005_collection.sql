@@ -30,7 +30,7 @@ CREATE TABLE collection_state (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
   epoch bigint NOT NULL DEFAULT 0,
   pending_epoch bigint,
-  round bigint NOT NULL DEFAULT 0,
+  round_id bytea NOT NULL DEFAULT '',           -- of the newest round, random
   generation bigint NOT NULL DEFAULT 0,
   mark_no bigint NOT NULL DEFAULT 0,
   last_round_at timestamptz,
