@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <stop_token>
@@ -27,6 +28,7 @@
 #include "server/services/report_service.h"
 #include "server/services/repository_service.h"
 #include "server/services/restore_service.h"
+#include "server/services/retention_service.h"
 #include "storage/base/status.h"
 #include "storage/catalog/database_url.h"
 #include "storage/catalog/migrations.h"
@@ -42,6 +44,8 @@ constexpr std::size_t kControlThreads = 8;
 constexpr std::size_t kControlQueueMax = 4096;
 constexpr int kAuthenticationFailuresMax = 30;
 constexpr std::size_t kConnectionsMax = 24;
+constexpr absl::Duration kPruneAsk = absl::Minutes(10);
+constexpr absl::Duration kPruneDeadline = absl::Hours(1);
 
 }  // namespace
 
@@ -115,6 +119,7 @@ class Server::Body {
     MOORING_RETURN_IF_ERROR(ExpireRequests(ctx, *parts_));
     MOORING_RETURN_IF_ERROR(FinishApprovedDeletions(ctx, *parts_));
     MOORING_RETURN_IF_ERROR(standings_->PushChanges(ctx));
+    MOORING_RETURN_IF_ERROR(Prune(ctx));
     return RefreshMetrics(ctx);
   }
 
@@ -122,6 +127,18 @@ class Server::Body {
   ServerMetrics& metrics() { return metrics_; }
 
  private:
+  absl::Status Prune(const OpContext& ctx) {
+    storage::Pruner pruner(*catalog_, *repository_, env_.clock, settings_.prune_limits);
+    MOORING_ASSIGN_OR_RETURN(const auto result, pruner.ApplyIfDue(ctx, settings_.prune_period));
+    if (!result) return absl::OkStatus();
+    env_.log.Info("repository.prune", {{"kept", result->kept},
+                                       {"dropped", result->dropped},
+                                       {"deferred", result->deferred},
+                                       {"failed", result->failed},
+                                       {"paused", result->pauses.size()}});
+    return absl::OkStatus();
+  }
+
   absl::Status LoadIdentity() {
     MOORING_ASSIGN_OR_RETURN(kek_, storage::FileKekProvider::Load(env_.files, env_.random,
                                                                   env_.clock, config_.kek_file()));
@@ -186,6 +203,9 @@ class Server::Body {
     settings_.session_quota_bytes = config_.limits().session_quota_bytes();
     settings_.upload_idle = upload_idle;
     settings_.started_at = env_.clock.Now();
+    settings_.prune_limits.drops_max = config_.pruning().drops_max();
+    settings_.prune_limits.percent_max = config_.pruning().drop_percent_max();
+    settings_.prune_period = absl::Seconds(config_.pruning().period_seconds());
     return catalog_->Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
       MOORING_ASSIGN_OR_RETURN(const auto organization, tx.organization().Get());
       if (!organization) {
@@ -225,6 +245,7 @@ class Server::Body {
     admin_services_.push_back(std::make_unique<ReportServiceImpl>(tokens, *parts_));
     admin_services_.push_back(std::make_unique<AccessServiceImpl>(tokens, *parts_, *restores_));
     admin_services_.push_back(std::make_unique<RepositoryServiceImpl>(tokens, *parts_));
+    admin_services_.push_back(std::make_unique<RetentionServiceImpl>(tokens, *parts_));
     admin_services_.push_back(std::make_unique<RestoreServiceImpl>(tokens, *parts_, *restores_));
     metrics_.SetSessionSource([this] {
       SessionFigures figures;
@@ -329,6 +350,13 @@ class Server::Body {
     add("standings", absl::Minutes(1),
         [this](const OpContext& ctx) { return standings_->PushChanges(ctx); });
     add("metrics", absl::Seconds(15), [this](const OpContext& ctx) { return RefreshMetrics(ctx); });
+    // Due once a period in the fleet of servers; asked for more often, so that a
+    // server that was down at its hour is not a day late.
+    if (!config_.pruning().off()) {
+      jobs_.push_back(std::make_unique<PeriodicJob>(
+          "prune", std::min(settings_.prune_period, kPruneAsk), kPruneDeadline, env_.clock,
+          env_.log, [this](const OpContext& ctx) { return Prune(ctx); }));
+    }
     add("certificate", absl::Hours(12),
         [this](const OpContext&) { return RenewCertificate(false); });
   }

@@ -11,6 +11,7 @@
 #include "mooring/v1/report.pb.h"
 #include "mooring/v1/repository.pb.h"
 #include "mooring/v1/restore.pb.h"
+#include "mooring/v1/retention.pb.h"
 
 namespace mooring::server {
 
@@ -24,7 +25,7 @@ const std::vector<std::string>& ServiceNames() {
           v1::BeginBackupRequest::descriptor(), v1::EnrollRequest::descriptor(),
           v1::ListAgentsRequest::descriptor(), v1::Policy::descriptor(),
           v1::ComplianceRow::descriptor(), v1::SnapshotMark::descriptor(),
-          v1::OpenSnapshotRequest::descriptor()}) {
+          v1::OpenSnapshotRequest::descriptor(), v1::RetentionInput::descriptor()}) {
       const google::protobuf::FileDescriptor& file = *message->file();
       for (int i = 0; i < file.service_count(); ++i) found->push_back(file.service(i)->full_name());
     }

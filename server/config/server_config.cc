@@ -13,6 +13,10 @@ constexpr std::uint32_t kSessionsMax = 10'000;
 constexpr std::uint32_t kQueueMax = 100'000;
 constexpr std::uint32_t kLeaseSecondsMin = 10;
 constexpr std::uint32_t kLeaseSecondsMax = 86'400;
+constexpr std::uint32_t kPrunePeriodSeconds = 86'400;
+constexpr std::uint32_t kPrunePeriodSecondsMin = 60;
+constexpr std::uint64_t kPruneDropsMax = 1000;
+constexpr std::uint32_t kPrunePercentMax = 10;
 
 absl::Status Wrong(std::string_view key, std::string_view why) {
   return absl::InvalidArgumentError(fmt::format("{}: {}", key, why));
@@ -36,6 +40,19 @@ absl::Status CheckLimits(config::v1::Limits& limits) {
   if (limits.lease_seconds() < kLeaseSecondsMin || limits.lease_seconds() > kLeaseSecondsMax) {
     return Wrong("limits.lease_seconds",
                  fmt::format("from {} to {}", kLeaseSecondsMin, kLeaseSecondsMax));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPruning(config::v1::Pruning& pruning) {
+  if (pruning.period_seconds() == 0) pruning.set_period_seconds(kPrunePeriodSeconds);
+  if (pruning.drops_max() == 0) pruning.set_drops_max(kPruneDropsMax);
+  if (pruning.drop_percent_max() == 0) pruning.set_drop_percent_max(kPrunePercentMax);
+  if (pruning.period_seconds() < kPrunePeriodSecondsMin) {
+    return Wrong("pruning.period_seconds", fmt::format("at least {}", kPrunePeriodSecondsMin));
+  }
+  if (pruning.drop_percent_max() > 100) {
+    return Wrong("pruning.drop_percent_max", "is a percentage, 1 to 100");
   }
   return absl::OkStatus();
 }
@@ -82,6 +99,7 @@ absl::Status CheckServerConfig(config::v1::ServerConfig& config, const StateDir&
       CheckListen("listen.enrollment", *listen.mutable_enrollment(), kDefaultEnrollmentListen));
   MOORING_RETURN_IF_ERROR(
       CheckListen("listen.metrics", *listen.mutable_metrics(), kDefaultMetricsListen));
+  MOORING_RETURN_IF_ERROR(CheckPruning(*config.mutable_pruning()));
   return CheckLimits(*config.mutable_limits());
 }
 

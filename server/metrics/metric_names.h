@@ -25,6 +25,11 @@ inline constexpr char kAgentLastSeen[] = "mooring_agent_last_seen_age_seconds"; 
 inline constexpr char kRequestSeconds[] = "mooring_request_seconds";                // method
 inline constexpr char kRequests[] = "mooring_requests_total";                       // method, code
 inline constexpr char kCertificateExpiry[] = "mooring_certificate_expiry_seconds";  // certificate
+inline constexpr char kPruningPaused[] = "mooring_pruning_paused_devices";          // cause
+inline constexpr char kPruneSnapshots[] = "mooring_prune_snapshots";                // result
+inline constexpr char kPruneLastRun[] = "mooring_prune_last_run_timestamp_seconds";
+inline constexpr char kPruneRefused[] = "mooring_prune_refused";
+inline constexpr char kHolds[] = "mooring_holds";
 inline constexpr char kLastRefresh[] = "mooring_metrics_refresh_timestamp_seconds";
 
 }  // namespace mooring::server::metric

@@ -59,4 +59,14 @@ inline constexpr char kDenyRequest[] = "mooring.v1.AccessService.DenyRequest";
 
 inline constexpr char kPruneRepository[] = "mooring.v1.RepositoryService.PruneRepository";
 
+inline constexpr char kPlanPolicy[] = "mooring.v1.RetentionService.PlanPolicy";
+inline constexpr char kSimulatePolicy[] = "mooring.v1.RetentionService.SimulatePolicy";
+inline constexpr char kExplainRetention[] = "mooring.v1.RetentionService.ExplainRetention";
+inline constexpr char kCreateHold[] = "mooring.v1.RetentionService.CreateHold";
+inline constexpr char kListHolds[] = "mooring.v1.RetentionService.ListHolds";
+inline constexpr char kReleaseHold[] = "mooring.v1.RetentionService.ReleaseHold";
+inline constexpr char kConfirmHolds[] = "mooring.v1.RetentionService.ConfirmHolds";
+inline constexpr char kPinSnapshot[] = "mooring.v1.RetentionService.PinSnapshot";
+inline constexpr char kResumePruning[] = "mooring.v1.RetentionService.ResumePruning";
+
 }  // namespace mooring::server::method

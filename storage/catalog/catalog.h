@@ -26,12 +26,14 @@ class ChunkIndex;
 class CollectionStore;
 class ComplianceQuery;
 class DeviceStore;
+class HoldStore;
 class InvitationStore;
 class KeyStore;
 class OrganizationStore;
 class PackStore;
 class PersonStore;
 class PolicyStore;
+class PruneStore;
 class RequestStore;
 class SessionStore;
 class SnapshotStore;
@@ -69,6 +71,8 @@ class Transaction {
   virtual SnapshotStore& snapshots() = 0;
   virtual CollectionStore& collection() = 0;
   virtual ComplianceQuery& compliance() = 0;
+  virtual HoldStore& holds() = 0;
+  virtual PruneStore& prunes() = 0;
 
   virtual absl::Status Audit(const AuditRecord& record) = 0;
   // At most `limit` records with a number above `after`, in order.

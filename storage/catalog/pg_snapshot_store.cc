@@ -10,7 +10,8 @@ constexpr char kColumns[] =
     "s.id, s.device_id, s.person_id, s.lineage, s.sequence, s.session_id, s.parent_id,"
     " s.created_at, s.captured_at, s.file_count, s.logical_bytes, s.read_bytes, s.new_bytes,"
     " s.referenced_bytes, s.chunk_count, s.root_hash, s.captures, s.device_facts, s.deleted_at,"
-    " s.verified_at, s.damaged_chunks";
+    " s.verified_at, s.damaged_chunks,"
+    " s.deletion_decided_at";
 
 constexpr char kViewFrom[] =
     ", d.serial, d.name, p.handle FROM snapshot s JOIN device d ON d.id = s.device_id"
@@ -44,6 +45,7 @@ SnapshotRecord Read(SqlReader& row) {
   record.deleted_at = row.OptionalTime();
   record.verified_at = row.OptionalTime();
   record.damaged_chunks = row.Uint64();
+  record.deletion_decided_at = row.OptionalTime();
   return record;
 }
 

@@ -21,7 +21,9 @@ PgTransaction::PgTransaction(SqlSession& sql)
       chunks_(MakePgChunkIndex(sql)),
       snapshots_(MakePgSnapshotStore(sql)),
       compliance_(MakePgComplianceQuery(sql)),
-      collection_(MakePgCollectionStore(sql)) {}
+      collection_(MakePgCollectionStore(sql)),
+      holds_(MakePgHoldStore(sql)),
+      prunes_(MakePgPruneStore(sql)) {}
 
 absl::Status PgTransaction::Audit(const AuditRecord& record) {
   return sql_

@@ -32,6 +32,8 @@ class PgTransaction final : public Transaction {
   SnapshotStore& snapshots() override { return *snapshots_; }
   ComplianceQuery& compliance() override { return *compliance_; }
   CollectionStore& collection() override { return *collection_; }
+  HoldStore& holds() override { return *holds_; }
+  PruneStore& prunes() override { return *prunes_; }
 
   absl::Status Audit(const AuditRecord& record) override;
   absl::StatusOr<std::vector<NumberedAuditRecord>> AuditSince(std::int64_t after,
@@ -58,6 +60,8 @@ class PgTransaction final : public Transaction {
   const std::unique_ptr<SnapshotStore> snapshots_;
   const std::unique_ptr<ComplianceQuery> compliance_;
   const std::unique_ptr<CollectionStore> collection_;
+  const std::unique_ptr<HoldStore> holds_;
+  const std::unique_ptr<PruneStore> prunes_;
 };
 
 }  // namespace mooring::storage

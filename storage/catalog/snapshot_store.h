@@ -39,6 +39,7 @@ struct SnapshotRecord {
   Bytes root_hash;  // SHA-256 of the sealed root.
   std::vector<v1::Capture> captures;
   v1::DeviceFacts device_facts;
+  std::optional<absl::Time> deletion_decided_at;  // Certain from then on (hold_store.h).
   std::optional<absl::Time> deleted_at;
   std::optional<absl::Time> verified_at;
   std::uint64_t damaged_chunks = 0;

@@ -60,12 +60,14 @@ class RepositoryImpl final : public Repository {
   absl::StatusOr<VerifyResult> Verify(
       const OpContext& ctx, const SnapshotId& snapshot,
       absl::FunctionRef<void(const VerifyResult&)> progress) override;
+  using Repository::Delete;
   absl::Status Delete(const OpContext& ctx, const SnapshotId& snapshot, const std::string& actor,
-                      const std::string& reason) override;
+                      const std::string& reason,
+                      absl::FunctionRef<absl::Status(Transaction&)> allowed) override;
   absl::StatusOr<std::uint64_t> CountOrphanRecords(const OpContext& ctx) override;
 
-  // Completes deletions that a crash interrupted: those with a tombstone whose
-  // key object is still there. Part of Open.
+  // Completes deletions that a crash interrupted: those that were decided, and those
+  // with a tombstone whose key object is still there. Part of Open.
   absl::Status FinishDeletions(const OpContext& ctx);
 
  private:
@@ -107,6 +109,9 @@ class RepositoryImpl final : public Repository {
   // Snapshots.
   absl::StatusOr<std::pair<SnapshotRecord, SnapshotContent>> GetSnapshot(
       const OpContext& ctx, const SnapshotId& snapshot);
+  absl::Status CompleteDeletion(const OpContext& ctx, const SnapshotId& snapshot,
+                                const std::string& actor, const std::string& reason);
+  absl::Status FinishDecided(const OpContext& ctx);
   absl::Status WriteTombstone(const OpContext& ctx, const SnapshotId& snapshot,
                               const std::string& actor, const std::string& reason);
   absl::Status MarkDeleted(const OpContext& ctx, const SnapshotId& snapshot,

@@ -35,6 +35,21 @@ void PrintMarks(Invocation& run, const v1::PruneRepositoryResponse& response) {
   run.output().Print(table);
 }
 
+// What the totals do not tell.
+void PrintRemarks(Invocation& run, const v1::PruneRepositoryResponse& response) {
+  for (const v1::PruningPause& pause : response.pauses()) {
+    run.output().PrintLine(
+        fmt::format("Paused since {}: {}.", TimeText(pause.since()), pause.detail()));
+  }
+  if (response.deferred() > 0) {
+    run.output().PrintLine(
+        fmt::format("{} more for the next round: one drops only so many.", response.deferred()));
+  }
+  if (!response.refused().empty()) {
+    run.output().PrintLine(fmt::format("Nothing would be dropped now: {}.", response.refused()));
+  }
+}
+
 // True if a person at the terminal typed yes.
 bool Confirmed(Invocation& run, std::uint64_t dropped) {
   run.output().Note(fmt::format("This drops {}. Type yes to go on:",
@@ -76,6 +91,7 @@ absl::StatusOr<ExitCode> Prune(Invocation& run, const PruneOptions& options) {
   run.output().PrintLine(
       fmt::format("{} {}, {} {}.", response.kept(), response.applied() ? "kept" : "would be kept",
                   response.dropped(), response.applied() ? "dropped" : "would be dropped"));
+  PrintRemarks(run, response);
   return ExitCode::kOk;
 }
 
