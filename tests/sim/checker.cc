@@ -177,8 +177,24 @@ void Checker::CheckAtRest() {
     Fail(fmt::format("session {} never ends", session.hex()));
   });
   tables.pack.ForEachCommitted([this](std::int64_t no, const storage::PackRecord& pack) {
-    if (pack.state == PackState::kStaged) Fail(fmt::format("pack {} stays staged", no));
+    if (pack.state != PackState::kLive) {
+      Fail(fmt::format("I17: pack {} stays in state {}", no, static_cast<int>(pack.state)));
+    }
   });
+  tables.chunk.ForEachCommitted([this](std::uint64_t no, const IndexedChunk& chunk) {
+    if (chunk.state == ChunkState::kCondemned || chunk.state == ChunkState::kLost) {
+      Fail(fmt::format("chunk {} stays in state {}", no, static_cast<int>(chunk.state)));
+    }
+  });
+  const absl::Status listed = ground_.disk.List(
+      {}, storage::kPackPrefix, [&](const storage::ObjectInfo& info) -> absl::Status {
+        const std::optional<PackId> id = storage::PackOfObjectKey(info.key);
+        if (!id || tables.pack_id.Committed(*id) == nullptr) {
+          Fail(fmt::format("I17: object {} belongs to no pack", info.key));
+        }
+        return absl::OkStatus();
+      });
+  if (!listed.ok()) Fail(listed.ToString());
 }
 
 void Checker::CheckAcknowledged(ServerLife& life) {

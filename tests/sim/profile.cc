@@ -34,6 +34,8 @@ void DrawShape(Dice& dice, Profile& profile) {
   profile.condemned_for = Pick(dice, {absl::ZeroDuration(), absl::Minutes(5), absl::Hours(72)});
   profile.doomed_for = Pick(dice, {absl::ZeroDuration(), absl::Minutes(5), absl::Hours(24)});
   profile.orphan_age = Pick(dice, {absl::ZeroDuration(), absl::Hours(2), absl::Hours(168)});
+  profile.marks_min = dice.Roll(3);
+  profile.small_pack_bytes = dice.Pick(std::vector<std::uint64_t>{0, 2000, 1 << 20});
 }
 
 void DrawFaults(Dice& dice, Profile& profile) {
@@ -87,6 +89,7 @@ std::optional<Profile> DrawProfile(std::string_view name, Dice& dice) {
     profile.backup_pause = absl::Seconds(30);
     profile.young_pack = profile.condemned_for = profile.doomed_for = absl::ZeroDuration();
     profile.orphan_age = absl::ZeroDuration();
+    profile.marks_min = 0;
   }
   const bool known = is_swarm || name == "calm" || name == "faults" || name == "network" ||
                      name == "crash" || name == "hostile" || name == "collect";

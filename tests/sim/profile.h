@@ -60,6 +60,8 @@ struct Profile {
   absl::Duration condemned_for = absl::ZeroDuration();
   absl::Duration doomed_for = absl::ZeroDuration();
   absl::Duration orphan_age = absl::ZeroDuration();
+  std::uint64_t marks_min = 0;
+  std::uint64_t small_pack_bytes = 0;
 
   unsigned agent_vanishes = 0;  // In the middle of a backup.
   unsigned agent_aborts = 0;

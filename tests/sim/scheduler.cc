@@ -72,8 +72,7 @@ void Scheduler::Spawn(std::string name, absl::AnyInvocable<void()> body) {
 }
 
 void Scheduler::Enter(unsigned high, unsigned low) {
-  auto* const scheduler =
-      reinterpret_cast<Scheduler*>(static_cast<std::uintptr_t>((std::uint64_t{high} << 32) | low));
+  auto* const scheduler = reinterpret_cast<Scheduler*>((std::uintptr_t{high} << 32) | low);
   FinishSwitch(nullptr, &scheduler->main_bottom_, &scheduler->main_size_);
   Task* const task = scheduler->running_;
   task->body();

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "storage/retention/collector.h"
 #include "storage/retention/prune.h"
 
 namespace mooring::testing {
@@ -69,9 +70,10 @@ class NotingRepository final : public storage::Repository {
     return inner_.Verify(ctx, snapshot, progress);
   }
   absl::Status Delete(const OpContext& ctx, const SnapshotId& snapshot, const std::string& actor,
-                      const std::string& reason) override {
+                      const std::string& reason,
+                      absl::FunctionRef<absl::Status(storage::Transaction&)> allowed) override {
     oracle_.NoteDeleting(snapshot);
-    return inner_.Delete(ctx, snapshot, actor, reason);
+    return inner_.Delete(ctx, snapshot, actor, reason, allowed);
   }
   absl::StatusOr<std::uint64_t> CountOrphanRecords(const OpContext& ctx) override {
     return inner_.CountOrphanRecords(ctx);
@@ -103,6 +105,32 @@ void RunPruner(Ground& ground, ServerLife& life) {
         pruner.Apply({}, std::nullopt, "server", "simulation");
     ground.trace.Note("prune", done.ok() ? fmt::format("{}", done->dropped) : "",
                       done.status().code());
+  }
+}
+
+absl::Status Collect(Ground& ground, ServerLife& life) {
+  storage::CollectionOptions options;
+  options.pack_age_min = ground.profile.young_pack;
+  options.condemned_for = ground.profile.condemned_for;
+  options.marks_min = ground.profile.marks_min;
+  options.doomed_for = ground.profile.doomed_for;
+  options.orphan_age_min = ground.profile.orphan_age;
+  options.small_pack_bytes = ground.profile.small_pack_bytes;
+  storage::Collector collector(life.collection(), options);
+  const absl::StatusOr<v1::CollectionReport> report =
+      collector.Collect({}, {}, [](std::string_view, std::uint64_t, std::uint64_t) {});
+  ground.trace.Note("collect", {}, report.status().code());
+  if (absl::IsDataLoss(report.status()) && !life.dead()) {
+    ground.oracle.Fail(fmt::format("I3: the collector stops: {}", report.status().ToString()));
+  }
+  return report.status();
+}
+
+void RunCollector(Ground& ground, ServerLife& life) {
+  while (!life.dead() && !ground.stopping) {
+    ground.scheduler.Sleep(About(ground, ground.profile.collect_every));
+    if (life.dead()) return;
+    Collect(ground, life).IgnoreError();
   }
 }
 

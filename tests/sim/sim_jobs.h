@@ -11,6 +11,10 @@ namespace mooring::testing {
 
 void RunExpiry(Ground& ground, ServerLife& life);
 void RunPruner(Ground& ground, ServerLife& life);
+void RunCollector(Ground& ground, ServerLife& life);
+
+// One round, whose outcome is judged: nothing that it finds may be wrong.
+absl::Status Collect(Ground& ground, ServerLife& life);
 
 // An administrator who deletes a snapshot now and then.
 void RunDeleter(Ground& ground, Network& network);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "storage/base/status.h"
+#include "storage/repository/key_custody.h"
 #include "tests/sim/sim_jobs.h"
 
 namespace mooring::testing {
@@ -99,6 +100,15 @@ ServerLife::ServerLife(Ground& ground, int server, absl::Duration offset, std::u
 }
 
 absl::Status ServerLife::Open() {
+  storage::KeyCustody keys(catalog_, objects_, kek_, clock_, random_);
+  MOORING_ASSIGN_OR_RETURN(pack_index_key_,
+                           keys.OrganizationKey({}, storage::KeyPurpose::kPackIndexKey));
+  collection_.emplace(storage::CollectionParts{.catalog = catalog_,
+                                               .objects = objects_,
+                                               .clock = clock_,
+                                               .random = random_,
+                                               .pack_index_key = *pack_index_key_,
+                                               .database_clock = catalog_clock_});
   MOORING_ASSIGN_OR_RETURN(
       repository_, storage::Repository::Open({}, catalog_, objects_, kek_, clock_, random_));
   return absl::OkStatus();
@@ -147,6 +157,7 @@ void SimServer::Main() {
 void SimServer::RunJobs(const std::shared_ptr<ServerLife>& life) {
   ground_.scheduler.Spawn(life->name("expire"), [this, life] { RunExpiry(ground_, *life); });
   ground_.scheduler.Spawn(life->name("prune"), [this, life] { RunPruner(ground_, *life); });
+  ground_.scheduler.Spawn(life->name("collect"), [this, life] { RunCollector(ground_, *life); });
 }
 
 void SimServer::Crash() {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "storage/repository/repository.h"
+#include "storage/retention/round.h"
 #include "storage/seal/key_ring.h"
 #include "tests/sim/ground.h"
 #include "tests/sim/sim_object_store.h"
@@ -62,6 +63,8 @@ class ServerLife {
   // Until it is dead.
   void WaitForEnd();
   bool is_open() const { return repository_ != nullptr; }
+  // What a collector of this server works on.
+  storage::CollectionParts& collection() { return *collection_; }
 
  private:
   class LifeCatalog final : public storage::Catalog {
@@ -88,6 +91,9 @@ class ServerLife {
   LifeCatalog catalog_;
   SimObjectStore objects_;
   std::unique_ptr<storage::Repository> repository_;
+  std::optional<SecretBytes> pack_index_key_;
+  storage::CatalogClock catalog_clock_{catalog_};
+  std::optional<storage::CollectionParts> collection_;
 };
 
 class SimServer {

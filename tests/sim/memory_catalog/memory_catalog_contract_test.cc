@@ -1,8 +1,10 @@
 // MemoryCatalog passes the contract of every catalog.
 
 #include "tests/contract/storage/catalog/access_contract.h"
+#include "tests/contract/storage/catalog/collection_contract.h"
 #include "tests/contract/storage/catalog/fleet_contract.h"
 #include "tests/contract/storage/catalog/repository_contract.h"
+#include "tests/contract/storage/catalog/retention_contract.h"
 #include "tests/contract/storage/catalog/transaction_contract.h"
 #include "tests/sim/memory_catalog/memory_catalog.h"
 
@@ -28,6 +30,8 @@ INSTANTIATE_TEST_SUITE_P(Catalog, TransactionContract, ::testing::Values(kMemory
 INSTANTIATE_TEST_SUITE_P(Catalog, FleetContract, ::testing::Values(kMemory), MakerName);
 INSTANTIATE_TEST_SUITE_P(Catalog, AccessContract, ::testing::Values(kMemory), MakerName);
 INSTANTIATE_TEST_SUITE_P(Catalog, RepositoryContract, ::testing::Values(kMemory), MakerName);
+INSTANTIATE_TEST_SUITE_P(Catalog, CollectionContract, ::testing::Values(kMemory), MakerName);
+INSTANTIATE_TEST_SUITE_P(Catalog, RetentionContract, ::testing::Values(kMemory), MakerName);
 
 }  // namespace
 }  // namespace mooring::storage

@@ -93,10 +93,17 @@ absl::StatusOr<std::vector<std::optional<storage::LiveChunk>>> MemoryChunkIndex:
   return FindLive(person, domain, ids);
 }
 
-absl::Status MemoryChunkIndex::MarkLost(std::span<const std::uint64_t> numbers) {
+absl::Status MemoryChunkIndex::MarkLost(const PackId& pack,
+                                        std::span<const std::uint64_t> numbers) {
   MOORING_STATEMENT(tx_);
-  return ChangeRows(numbers, IsLiveOrCondemned,
-                    [](IndexedChunk& row) { Revive(row, ChunkState::kLost); })
+  const std::int64_t* const pack_no = t_.pack_id.Get(tx_, pack);
+  if (pack_no == nullptr) return absl::OkStatus();
+  return ChangeRows(
+             numbers,
+             [no = *pack_no](const IndexedChunk& row) {
+               return row.pack_no == no && IsLiveOrCondemned(row);
+             },
+             [](IndexedChunk& row) { Revive(row, ChunkState::kLost); })
       .status();
 }
 

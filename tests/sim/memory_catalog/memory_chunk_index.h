@@ -26,7 +26,7 @@ class MemoryChunkIndex : public storage::ChunkIndex {
   absl::StatusOr<std::vector<storage::ChunkLocation>> LocateNumbers(
       std::span<const std::uint64_t> numbers) override;
   absl::StatusOr<std::uint64_t> ReferencedBytes(std::span<const std::uint64_t> numbers) override;
-  absl::Status MarkLost(std::span<const std::uint64_t> numbers) override;
+  absl::Status MarkLost(const PackId& pack, std::span<const std::uint64_t> numbers) override;
 
   absl::StatusOr<std::vector<std::optional<storage::LiveChunk>>> FindAndTouch(
       const PersonId& person, const DomainId& domain, std::span<const ChunkId> ids) override;

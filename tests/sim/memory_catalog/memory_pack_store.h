@@ -105,6 +105,15 @@ class MemoryPackStore : public storage::PackStore {
     return packs;
   }
 
+  absl::StatusOr<std::vector<PackId>> ListUnknown(std::span<const PackId> ids) override {
+    MOORING_STATEMENT(tx_);
+    std::vector<PackId> unknown;
+    for (const PackId& id : ids) {
+      if (t_.pack_id.Get(tx_, id) == nullptr) unknown.push_back(id);
+    }
+    return unknown;
+  }
+
   absl::StatusOr<std::vector<std::int64_t>> ListOfOpenSessions() override {
     MOORING_STATEMENT(tx_);
     return KeysOf(tx_, t_.pack, [this](const storage::PackRecord& pack) {

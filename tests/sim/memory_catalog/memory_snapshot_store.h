@@ -131,6 +131,15 @@ class MemorySnapshotStore : public storage::SnapshotStore {
     return refs;
   }
 
+  absl::StatusOr<std::vector<SnapshotId>> ListUnknown(std::span<const SnapshotId> ids) override {
+    MOORING_STATEMENT(tx_);
+    std::vector<SnapshotId> unknown;
+    for (const SnapshotId& id : ids) {
+      if (t_.snapshot.Get(tx_, id) == nullptr) unknown.push_back(id);
+    }
+    return unknown;
+  }
+
   absl::Status MarkDeleted(const SnapshotId& id, absl::Time at) override {
     MOORING_STATEMENT(tx_);
     MOORING_ASSIGN_OR_RETURN(const SnapshotRow* const row,

@@ -26,6 +26,8 @@ std::unique_ptr<storage::PackStore> MakeMemoryPackStore(MemoryTx& tx, Tables& t)
 std::unique_ptr<storage::ChunkIndex> MakeMemoryChunkIndex(MemoryTx& tx, Tables& t);
 std::unique_ptr<storage::SnapshotStore> MakeMemorySnapshotStore(MemoryTx& tx, Tables& t);
 std::unique_ptr<storage::CollectionStore> MakeMemoryCollectionStore(MemoryTx& tx, Tables& t);
+std::unique_ptr<storage::HoldStore> MakeMemoryHoldStore(MemoryTx& tx, Tables& t);
+std::unique_ptr<storage::PruneStore> MakeMemoryPruneStore(MemoryTx& tx, Tables& t);
 std::unique_ptr<storage::ComplianceQuery> MakeMemoryComplianceQuery(MemoryTx& tx, Tables& t);
 
 // Which store a transaction is given. Tests put others in their place.

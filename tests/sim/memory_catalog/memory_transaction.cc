@@ -47,6 +47,12 @@ storage::SnapshotStore& MemoryTransaction::snapshots() {
 storage::CollectionStore& MemoryTransaction::collection() {
   return Made(collection_, MakeMemoryCollectionStore);
 }
+storage::HoldStore& MemoryTransaction::holds() {
+  return Made(holds_, MakeMemoryHoldStore);
+}
+storage::PruneStore& MemoryTransaction::prunes() {
+  return Made(prunes_, MakeMemoryPruneStore);
+}
 storage::ComplianceQuery& MemoryTransaction::compliance() {
   return Made(compliance_, MakeMemoryComplianceQuery);
 }

@@ -30,6 +30,8 @@ class MemoryTransaction final : public storage::Transaction {
   storage::ChunkIndex& chunks() override;
   storage::SnapshotStore& snapshots() override;
   storage::CollectionStore& collection() override;
+  storage::HoldStore& holds() override;
+  storage::PruneStore& prunes() override;
   storage::ComplianceQuery& compliance() override;
 
   absl::Status Audit(const storage::AuditRecord& record) override;
@@ -63,6 +65,8 @@ class MemoryTransaction final : public storage::Transaction {
   std::unique_ptr<storage::ChunkIndex> chunks_;
   std::unique_ptr<storage::SnapshotStore> snapshots_;
   std::unique_ptr<storage::CollectionStore> collection_;
+  std::unique_ptr<storage::HoldStore> holds_;
+  std::unique_ptr<storage::PruneStore> prunes_;
   std::unique_ptr<storage::ComplianceQuery> compliance_;
 };
 

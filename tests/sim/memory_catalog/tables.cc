@@ -45,6 +45,10 @@ std::vector<AnyTable*> Tables::all() {
       &collection_state,
       &session_touch,
       &job_lease,
+      &hold,
+      &snapshot_pin,
+      &pause_memory,
+      &prune_state,
   };
 }
 

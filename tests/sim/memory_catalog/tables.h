@@ -16,12 +16,14 @@
 #include "storage/catalog/chunk_index.h"
 #include "storage/catalog/collection_store.h"
 #include "storage/catalog/device_store.h"
+#include "storage/catalog/hold_store.h"
 #include "storage/catalog/invitation_store.h"
 #include "storage/catalog/key_store.h"
 #include "storage/catalog/organization_store.h"
 #include "storage/catalog/pack_store.h"
 #include "storage/catalog/person_store.h"
 #include "storage/catalog/policy_store.h"
+#include "storage/catalog/prune_store.h"
 #include "storage/catalog/request_store.h"
 #include "storage/catalog/session_store.h"
 #include "storage/catalog/snapshot_store.h"
@@ -114,6 +116,11 @@ struct Tables {
   RowTable<int, storage::CollectionState> collection_state;
   RowTable<std::uint64_t, storage::SessionTouch> session_touch;
   RowTable<std::string, storage::JobLease> job_lease;
+
+  RowTable<storage::HoldId, storage::HoldRecord> hold;
+  RowTable<SnapshotId, storage::PinRecord> snapshot_pin;
+  RowTable<std::pair<DeviceId, std::uint32_t>, storage::PauseMemoryRecord> pause_memory;
+  RowTable<int, storage::PruneState> prune_state;
 
   Identity pack_no;
   Identity domain_no;
