@@ -78,6 +78,7 @@ struct Ground {
   bool faults = true;
   bool quiet = false;     // Clients begin nothing new and come to their end.
   int clients = 0;        // Tasks that are not servers'.
+  bool resting = false;   // The servers' jobs have ended, too.
   bool stopping = false;  // Every task comes to its end.
 };
 

@@ -7,6 +7,10 @@
 namespace mooring::testing {
 
 void Oracle::Fail(const std::string& what) {
+  if (!is_silent_) FailAloud(what);
+}
+
+void Oracle::FailAloud(const std::string& what) {
   if (!failure_) failure_ = what;
 }
 

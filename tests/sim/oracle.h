@@ -45,6 +45,11 @@ class Oracle {
 
   // A promise is broken.
   void Fail(const std::string& what);
+  // The same, also where the oracle is silent.
+  void FailAloud(const std::string& what);
+  // The catalog has forgotten what the world was told: nothing is judged any more.
+  void Silence() { is_silent_ = true; }
+  bool is_silent() const { return is_silent_; }
   const std::optional<std::string>& failure() const { return failure_; }
 
  private:
@@ -53,6 +58,7 @@ class Oracle {
   std::map<SnapshotId, Acknowledged> acknowledged_;
   std::set<SnapshotId> deleting_;
   std::set<SnapshotId> deleted_;
+  bool is_silent_ = false;
   std::optional<std::string> failure_;
 };
 

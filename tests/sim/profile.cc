@@ -91,8 +91,12 @@ std::optional<Profile> DrawProfile(std::string_view name, Dice& dice) {
     profile.orphan_age = absl::ZeroDuration();
     profile.marks_min = 0;
   }
+  if (name == "travel") {
+    profile.travel_every = profile.backup_pause * 5;
+    DrawCrashes(dice, profile);
+  }
   const bool known = is_swarm || name == "calm" || name == "faults" || name == "network" ||
-                     name == "crash" || name == "hostile" || name == "collect";
+                     name == "crash" || name == "travel" || name == "hostile" || name == "collect";
   return known ? std::optional<Profile>(profile) : std::nullopt;
 }
 

@@ -69,7 +69,7 @@ struct Profile {
 };
 
 // Names that --profile takes: swarm (the default), calm, faults, crash, network,
-// collect, hostile. nullopt: no such profile.
+// collect, hostile, travel. nullopt: no such profile.
 std::optional<Profile> DrawProfile(std::string_view name, Dice& dice);
 
 }  // namespace mooring::testing

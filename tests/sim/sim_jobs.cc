@@ -16,6 +16,10 @@ absl::Duration About(Ground& ground, absl::Duration length) {
   return length * (0.5 + static_cast<double>(ground.dice.Roll(1000)) / 1000.0);
 }
 
+bool IsWorking(const Ground& ground, const ServerLife& life) {
+  return !life.dead() && !ground.resting && !ground.stopping;
+}
+
 // A repository that tells the oracle what it is about to delete.
 class NotingRepository final : public storage::Repository {
  public:
@@ -87,9 +91,9 @@ class NotingRepository final : public storage::Repository {
 }  // namespace
 
 void RunExpiry(Ground& ground, ServerLife& life) {
-  while (!life.dead() && !ground.stopping) {
+  while (IsWorking(ground, life)) {
     ground.scheduler.Sleep(About(ground, ground.profile.expire_every));
-    if (life.dead()) return;
+    if (!IsWorking(ground, life)) return;
     const absl::Status done = life.repository().ExpireSessions({}).status();
     ground.trace.Note("expire", {}, done.code());
   }
@@ -98,9 +102,9 @@ void RunExpiry(Ground& ground, ServerLife& life) {
 void RunPruner(Ground& ground, ServerLife& life) {
   NotingRepository repository(life.repository(), ground.oracle);
   storage::Pruner pruner(life.catalog(), repository, life.clock());
-  while (!life.dead() && !ground.stopping) {
+  while (IsWorking(ground, life)) {
     ground.scheduler.Sleep(About(ground, ground.profile.prune_every));
-    if (life.dead()) return;
+    if (!IsWorking(ground, life)) return;
     const absl::StatusOr<storage::PruneResult> done =
         pruner.Apply({}, std::nullopt, "server", "simulation");
     ground.trace.Note("prune", done.ok() ? fmt::format("{}", done->dropped) : "",
@@ -127,9 +131,9 @@ absl::Status Collect(Ground& ground, ServerLife& life) {
 }
 
 void RunCollector(Ground& ground, ServerLife& life) {
-  while (!life.dead() && !ground.stopping) {
+  while (IsWorking(ground, life)) {
     ground.scheduler.Sleep(About(ground, ground.profile.collect_every));
-    if (life.dead()) return;
+    if (!IsWorking(ground, life)) return;
     Collect(ground, life).IgnoreError();
   }
 }
@@ -164,13 +168,15 @@ void CutPower(Ground& ground, Network& network) {
   ground.volatile_keys.clear();
 }
 
-void RunMisfortune(Ground& ground, Network& network) {
+void RunMisfortune(Ground& ground, Network& network, Travel& travel) {
   const Profile& profile = ground.profile;
   absl::Duration crash_at = ground.scheduler.now() + About(ground, profile.crash_every);
   absl::Duration cut_at = ground.scheduler.now() + About(ground, profile.power_cut_every);
   absl::Duration jump_at = ground.scheduler.now() + About(ground, profile.clock_jump_every);
+  absl::Duration save_at = ground.scheduler.now() + About(ground, profile.travel_every);
+  absl::Duration travel_at = save_at + About(ground, profile.travel_every);
   while (!ground.quiet && ground.faults) {
-    const absl::Duration next = std::min({crash_at, cut_at, jump_at});
+    const absl::Duration next = std::min({crash_at, cut_at, jump_at, save_at, travel_at});
     if (next == absl::InfiniteDuration()) return;
     ground.scheduler.Sleep(next - ground.scheduler.now());
     if (!ground.faults) return;
@@ -182,6 +188,13 @@ void RunMisfortune(Ground& ground, Network& network) {
     if (now >= cut_at) {
       CutPower(ground, network);
       cut_at = now + About(ground, profile.power_cut_every);
+    }
+    if (now >= travel_at) {
+      travel.Go();
+      travel_at = save_at = absl::InfiniteDuration();
+    } else if (now >= save_at) {
+      travel.Save();
+      save_at = absl::InfiniteDuration();
     }
     if (now >= jump_at) {
       const auto hours = static_cast<std::int64_t>(ground.dice.Roll(200)) - 100;

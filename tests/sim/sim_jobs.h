@@ -6,6 +6,7 @@
 #include "tests/sim/ground.h"
 #include "tests/sim/sim_network.h"
 #include "tests/sim/sim_server.h"
+#include "tests/sim/travel.h"
 
 namespace mooring::testing {
 
@@ -21,7 +22,7 @@ void RunDeleter(Ground& ground, Network& network);
 
 // Every server crashes, and what was not durable is lost.
 void CutPower(Ground& ground, Network& network);
-// Crashes, power cuts and clocks that jump.
-void RunMisfortune(Ground& ground, Network& network);
+// Crashes, power cuts, clocks that jump, a catalog that travels.
+void RunMisfortune(Ground& ground, Network& network, Travel& travel);
 
 }  // namespace mooring::testing

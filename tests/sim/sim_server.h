@@ -102,7 +102,7 @@ class SimServer {
 
   // The present life; null while it is down. Holders keep a life that ends.
   std::shared_ptr<ServerLife> life() const {
-    return life_ != nullptr && life_->is_open() ? life_ : nullptr;
+    return life_ != nullptr && life_->is_open() && !life_->dead() ? life_ : nullptr;
   }
   // Spawns what runs the server: starts it, runs its jobs, starts it again.
   void Run();

@@ -144,7 +144,7 @@ void Simulation::SpawnAll() {
                         [agent = hostile_.back().get()] { agent->Run(); });
   }
   ground_.SpawnClient("deleter", [this] { RunDeleter(ground_, network_); });
-  ground_.SpawnClient("misfortune", [this] { RunMisfortune(ground_, network_); });
+  ground_.SpawnClient("misfortune", [this] { RunMisfortune(ground_, network_, travel_); });
 }
 
 template <typename Done>
@@ -156,9 +156,13 @@ void Simulation::RunUntil(std::uint64_t steps_max, Done done) {
       return ground_.oracle.Fail("every task waits for another");
     }
     if (ground_.scheduler.steps() < next_check) continue;
-    checker_.CheckNow();
+    Check();
     next_check = ground_.scheduler.steps() + kCheckEvery;
   }
+}
+
+void Simulation::Check() {
+  ground_.oracle.is_silent() ? travel_.Check() : checker_.CheckNow();
 }
 
 // Nothing new begins and nothing fails any more; then the power is cut once, and
@@ -176,15 +180,12 @@ void Simulation::WindDown() {
   const std::shared_ptr<ServerLife> life = server.life();
   if (ground_.oracle.failure()) return;
   if (life == nullptr) return ground_.oracle.Fail("I4: the server does not start again");
-  checker_.CheckNow();
-  bool judged = false;
-  ground_.scheduler.Spawn("judge", [&] {
-    JudgeQuietSystem(*life);
-    judged = true;
-  });
-  RunUntil(kWindDownMax, [&judged] { return judged; });
-  if (!judged) ground_.oracle.Fail("the system does not come to rest");
-  checker_.CheckNow();
+  Check();
+  ground_.resting = true;
+  ground_.SpawnClient("judge", [this, life] { JudgeQuietSystem(*life); });
+  RunUntil(kWindDownMax, [this] { return ground_.clients == 0; });
+  if (ground_.clients > 0) ground_.oracle.Fail("the system does not come to rest");
+  Check();
 }
 
 void Simulation::JudgeQuietSystem(ServerLife& life) {

@@ -16,6 +16,7 @@
 #include "tests/sim/sim_agent.h"
 #include "tests/sim/sim_network.h"
 #include "tests/sim/sim_server.h"
+#include "tests/sim/travel.h"
 
 namespace mooring::testing {
 
@@ -46,7 +47,8 @@ class Simulation {
   Simulation(const SimOptions& options, const Profile& profile, StackPool& stacks)
       : ground_(profile, options.bug, options.seed, stacks, options.trace),
         network_(ground_),
-        checker_(ground_) {}
+        checker_(ground_),
+        travel_(ground_) {}
 
   absl::Status SetUp();
   absl::Status AddPeople();
@@ -57,6 +59,7 @@ class Simulation {
   // Runs until `done`, or a promise is broken, or `steps` more have gone by.
   template <typename Done>
   void RunUntil(std::uint64_t steps_max, Done done);
+  void Check();
   void WindDown();
   void JudgeQuietSystem(ServerLife& life);
   void Stop();
@@ -64,6 +67,7 @@ class Simulation {
   Ground ground_;
   Network network_;
   Checker checker_;
+  Travel travel_;
   std::vector<PersonId> people_;
   std::vector<AgentId> agent_ids_;
   std::vector<std::unique_ptr<SimPhone>> phones_;
