@@ -18,18 +18,20 @@ using storage::RowLock;
 
 // A store with one method of another meaning.
 
+// No session is open, no pack is anybody's, and what is swept keeps its row.
 class SweptOpenPacks final : public MemoryPackStore {
  public:
   using MemoryPackStore::MemoryPackStore;
-  absl::StatusOr<std::vector<storage::PackRecord>> List(storage::PackState state) override {
-    MOORING_ASSIGN_OR_RETURN(std::vector<storage::PackRecord> packs, MemoryPackStore::List(state));
-    if (state != storage::PackState::kStaged) return packs;
-    for (storage::PackRecord& pack : packs) {
-      pack.session = SessionId();  // Of no session that there is.
-      pack.created_at = absl::UnixEpoch();
-    }
-    return packs;
+  absl::StatusOr<std::vector<std::int64_t>> ListOfOpenSessions() override {
+    return std::vector<std::int64_t>();
   }
+  absl::StatusOr<std::optional<storage::PackRecord>> Get(const PackId& id, RowLock lock) override {
+    MOORING_ASSIGN_OR_RETURN(std::optional<storage::PackRecord> pack,
+                             MemoryPackStore::Get(id, lock));
+    if (pack) pack->session.reset();
+    return pack;
+  }
+  absl::Status Discard(const PackId& /*id*/) override { return absl::OkStatus(); }
 };
 
 class KeylessSessions final : public MemorySessionStore {
@@ -140,7 +142,7 @@ const std::vector<PlantedBugInfo>& PlantedBugs() {
       {PlantedBug::kStoreLosesRename, "store-loses-rename", "swarm"},
       {PlantedBug::kStoreHidesShortObject, "store-hides-short-object", "swarm"},
       {PlantedBug::kCommitLostButOk, "commit-lost-but-ok", "swarm"},
-      {PlantedBug::kSweepTakesOpenPack, "sweep-takes-open-pack", "swarm"},
+      {PlantedBug::kSweepTakesOpenPack, "sweep-takes-open-pack", "collect"},
       {PlantedBug::kBeginKeyIgnored, "begin-key-ignored", "swarm"},
       {PlantedBug::kReceiptForgotten, "receipt-forgotten", "swarm"},
       {PlantedBug::kTombstoneIsLate, "tombstone-is-late", "swarm"},

@@ -73,7 +73,7 @@ CommitFault ServerTurns::DrawCommit() {
   // A server that dies has sent its COMMIT or not.
   if (dead_) return ground_.dice.Chance(500) ? CommitFault::kInDoubtDone : CommitFault::kGone;
   if (!ground_.faults) return CommitFault::kNone;
-  if (ground_.bug == PlantedBug::kCommitLostButOk && ground_.dice.Chance(2)) {
+  if (ground_.bug == PlantedBug::kCommitLostButOk && ground_.dice.Chance(10)) {
     return CommitFault::kPretended;
   }
   if (ground_.dice.Chance(ground_.profile.database_conflict)) return CommitFault::kConflict;
