@@ -49,7 +49,8 @@ class Doomer {
       const std::uint64_t after = batch.after;
       const absl::Status doomed = round_.Run(
           ctx, RepositoryLock::kExclusive, [&](Transaction& tx, CollectionState&) -> absl::Status {
-            batch = DoomBatch{.after = after};
+            batch = DoomBatch();
+            batch.after = after;
             return DoomSome(tx, from, batch);
           });
       if (!batch.violation.empty()) return round_.Stop(ctx, batch.violation);
