@@ -13,7 +13,9 @@
 #include "server/auth/permissions.h"
 #include "server/config/endpoints_file.h"
 #include "server/config/identity.h"
+#include "server/config/object_store.h"
 #include "server/config/server_config.h"
+#include "server/jobs/object_locks.h"
 #include "server/jobs/periodic_job.h"
 #include "server/rpc/listener.h"
 #include "server/rpc/rpc_gate.h"
@@ -33,7 +35,6 @@
 #include "storage/catalog/organization_store.h"
 #include "storage/catalog/pg_catalog.h"
 #include "storage/catalog/private_postgres.h"
-#include "storage/objects/disk_object_store.h"
 
 namespace mooring::server {
 namespace {
@@ -169,9 +170,13 @@ class Server::Body {
   }
 
   absl::Status OpenRepository(const OpContext& ctx) {
-    MOORING_ASSIGN_OR_RETURN(
-        objects_,
-        storage::DiskObjectStore::Open(env_.files, env_.clock, env_.random, config_.repository()));
+    MOORING_ASSIGN_OR_RETURN(OpenedObjectStore opened,
+                             OpenObjectStore(ctx, {env_.files, env_.clock, env_.random}, config_));
+    objects_ = std::move(opened.store);
+    if (!opened.capabilities.empty()) {
+      env_.log.Info("objects.probed",
+                    {{"repository", config_.repository()}, {"capabilities", opened.capabilities}});
+    }
     MOORING_ASSIGN_OR_RETURN(
         repository_,
         storage::Repository::Open(ctx, *catalog_, *objects_, *kek_, env_.clock, env_.random));
@@ -313,6 +318,14 @@ class Server::Body {
     return JoinHostPort(host, parsed->port);
   }
 
+  void StartObjectLocks() {
+    object_locks_ = std::make_unique<ObjectLocks>(*catalog_, *objects_, env_.clock,
+                                                  absl::Hours(24) * config_.object_lock_days());
+    jobs_.push_back(std::make_unique<PeriodicJob>(
+        "object-locks", kObjectLockRound, kObjectLockRound * 0.9, env_.clock, env_.log,
+        [this](const OpContext& ctx) { return object_locks_->Round(ctx); }));
+  }
+
   void StartJobs() {
     const auto add = [&](const char* name, absl::Duration period, PeriodicJob::Round round) {
       jobs_.push_back(std::make_unique<PeriodicJob>(name, period, absl::Minutes(2), env_.clock,
@@ -329,6 +342,7 @@ class Server::Body {
     add("standings", absl::Minutes(1),
         [this](const OpContext& ctx) { return standings_->PushChanges(ctx); });
     add("metrics", absl::Seconds(15), [this](const OpContext& ctx) { return RefreshMetrics(ctx); });
+    if (config_.object_lock_days() > 0) StartObjectLocks();
     add("certificate", absl::Hours(12),
         [this](const OpContext&) { return RenewCertificate(false); });
   }
@@ -345,7 +359,7 @@ class Server::Body {
   std::unique_ptr<storage::PrivatePostgres> postgres_;
   std::string database_url_;
   std::unique_ptr<storage::PgCatalog> catalog_;
-  std::unique_ptr<storage::DiskObjectStore> objects_;
+  std::unique_ptr<storage::ObjectStore> objects_;
   std::unique_ptr<storage::Repository> repository_;
   ServerSettings settings_;
   std::unique_ptr<PermissionTable> permissions_;
@@ -371,6 +385,7 @@ class Server::Body {
   std::unique_ptr<Listener> enrollment_listener_;
   std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
   Endpoints endpoints_;
+  std::unique_ptr<ObjectLocks> object_locks_;
   std::vector<std::unique_ptr<PeriodicJob>> jobs_;
 };
 

@@ -26,6 +26,12 @@ std::string TombstoneObjectKey(const SnapshotId& snapshot);     // snapshots/<sn
 std::string PersonKeyObjectKey(const PersonId& person);         // keys/person/<person>
 std::string SnapshotKeyObjectKey(const SnapshotId& snapshot);   // keys/snapshot/<snapshot>
 
+// Whether the object is locked as it is written, where a deployment locks objects:
+// packs. A commit record is locked once its snapshot is committed, for before that a
+// repeated commit may replace it. All else must stay removable: keys for erasure,
+// tombstones because they may be torn.
+bool IsLockedWhenWritten(std::string_view key);
+
 // What an object key names; nullopt for any other key.
 std::optional<PackId> PackOfObjectKey(std::string_view key);
 std::optional<SnapshotId> CommitRecordOfObjectKey(std::string_view key);

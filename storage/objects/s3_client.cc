@@ -9,6 +9,13 @@
 #include "storage/objects/s3_errors.h"
 
 namespace mooring::storage {
+namespace {
+
+std::string_view TextOf(const absl::Status& status) {
+  return {status.message().data(), status.message().size()};
+}
+
+}  // namespace
 
 absl::Status S3Attempts::Next(const OpContext& ctx, const absl::Status& failure) {
   // Credentials end while an operation runs: whoever rotates them needs a moment.
@@ -38,49 +45,68 @@ S3Client::S3Client(const S3Settings& settings, std::unique_ptr<S3CredentialSourc
 
 absl::StatusOr<HttpReply> S3Client::Once(const OpContext& ctx, const S3Request& request) {
   const std::shared_ptr<const S3Credentials> credentials = credentials_->Current();
+  MOORING_ASSIGN_OR_RETURN(HttpReply reply, Exchange(ctx, request, *credentials));
+  if (reply.status >= 200 && reply.status < 300) return reply;
+  absl::Status refusal = RefusalOf(ctx, request, reply, *credentials);
+  if (!absl::IsUnauthenticated(refusal) && !absl::IsPermissionDenied(refusal)) return refusal;
+  if (credentials_->Renew(credentials)) {
+    return absl::UnavailableError(fmt::format("bucket {}: its credentials have changed; {}",
+                                              settings_.bucket, TextOf(refusal)));
+  }
+  return absl::Status(refusal.code(), fmt::format("{}; the credentials are those of {}",
+                                                  TextOf(refusal), credentials_->origin()));
+}
+
+absl::StatusOr<HttpReply> S3Client::Exchange(const OpContext& ctx, const S3Request& request,
+                                             const S3Credentials& credentials) {
   const Sha256Bytes sha256 =
       request.digest != nullptr ? request.digest->sha256 : S3Sha256(request.body);
-  SigV4Request signed_request{.method = request.method,
-                              .path = address_.path + "/",
-                              .query = request.query,
-                              .headers = request.headers,
-                              .payload_sha256_hex = ToHex(sha256),
-                              .at = clock_.Now()};
+  SigV4Request to_sign{.method = request.method,
+                       .path = address_.path + "/",
+                       .query = request.query,
+                       .headers = request.headers,
+                       .payload_sha256_hex = ToHex(sha256),
+                       .at = clock_.Now()};
   // Keys and prefixes have no character that would need an escape.
-  if (!request.key.empty()) signed_request.path += FullKey(request.key);
-  S3Pairs& headers = signed_request.headers;
+  if (!request.key.empty()) to_sign.path += FullKey(request.key);
+  S3Pairs& headers = to_sign.headers;
   headers.emplace_back("host", address_.host);
-  headers.emplace_back("x-amz-content-sha256", signed_request.payload_sha256_hex);
-  headers.emplace_back("x-amz-date", SigV4Time(signed_request.at));
-  if (!credentials->session_token.empty()) {
-    headers.emplace_back("x-amz-security-token", credentials->session_token);
+  headers.emplace_back("x-amz-content-sha256", to_sign.payload_sha256_hex);
+  headers.emplace_back("x-amz-date", SigV4Time(to_sign.at));
+  if (!credentials.session_token.empty()) {
+    headers.emplace_back("x-amz-security-token", credentials.session_token);
   }
   HttpRequest http{.method = request.method,
-                   .url = address_.origin + signed_request.path,
+                   .url = address_.origin + to_sign.path,
                    .headers = headers,
                    .body = request.body,
                    .into = request.into};
   const std::string query = CanonicalQuery(request.query);
   if (!query.empty()) http.url += "?" + query;
-  http.headers.emplace_back(
-      "authorization",
-      SigV4Authorization(signed_request, {.region = settings_.region}, *credentials));
-  MOORING_ASSIGN_OR_RETURN(HttpReply reply, http_.Perform(ctx, http));
-  if (reply.status >= 200 && reply.status < 300) return reply;
+  http.headers.emplace_back("authorization",
+                            SigV4Authorization(to_sign, {.region = settings_.region}, credentials));
+  return http_.Perform(ctx, http);
+}
+
+absl::Status S3Client::RefusalOf(const OpContext& ctx, const S3Request& request,
+                                 const HttpReply& reply, const S3Credentials& credentials) {
   const std::string what = request.key.empty()
                                ? fmt::format("bucket {}: {}", settings_.bucket, request.method)
                                : fmt::format("object {}: {}", request.key, request.method);
-  absl::Status status = S3ErrorStatus(reply.status, ParseS3Error(reply.text), what);
-  if (absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status)) {
-    if (credentials_->Renew(credentials)) {
-      return absl::UnavailableError(fmt::format("{}: the credentials have changed", what));
+  const bool is_client_fault = reply.status == 400 || reply.status == 401 || reply.status == 403;
+  if (request.method == "HEAD" && is_client_fault) {
+    // The answer to HEAD has no body, so it does not tell expired from denied: ask again
+    // for the first byte.
+    S3Request asked{.method = "GET", .key = request.key, .query = request.query};
+    asked.headers = {{"range", "bytes=0-0"}};
+    std::byte first{};
+    asked.into = std::span(&first, 1);
+    const absl::StatusOr<HttpReply> told = Exchange(ctx, asked, credentials);
+    if (told.ok() && told->status >= 400) {
+      return S3ErrorStatus(told->status, ParseS3Error(told->text), what);
     }
-    return absl::Status(status.code(), fmt::format("{}; the credentials are those of {}",
-                                                   std::string_view(status.message().data(),
-                                                                    status.message().size()),
-                                                   credentials_->origin()));
   }
-  return status;
+  return S3ErrorStatus(reply.status, ParseS3Error(reply.text), what);
 }
 
 absl::StatusOr<HttpReply> S3Client::Call(const OpContext& ctx, const S3Request& request) {

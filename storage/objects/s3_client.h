@@ -74,6 +74,13 @@ class S3Client {
   std::optional<std::string_view> OwnKey(std::string_view full_key) const;
 
  private:
+  // One signed exchange; any answer is OK.
+  absl::StatusOr<HttpReply> Exchange(const OpContext& ctx, const S3Request& request,
+                                     const S3Credentials& credentials);
+  // What the store said against `request`.
+  absl::Status RefusalOf(const OpContext& ctx, const S3Request& request, const HttpReply& reply,
+                         const S3Credentials& credentials);
+
   const S3Settings settings_;
   const S3Address address_;
   const std::unique_ptr<S3CredentialSource> credentials_;

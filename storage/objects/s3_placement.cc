@@ -50,8 +50,9 @@ class Placement {
         failure = absl::UnavailableError(
             fmt::format("object {}: the store did not keep what it was given", key_));
       }
-      // What has become of the request is not known: look before the same bytes go again.
-      looks_first = true;
+      // What has become of the request is not known, unless it was refused for its
+      // credentials: look before the same bytes go again.
+      if (!absl::IsUnauthenticated(failure)) looks_first = true;
       absl::Status next = attempts.Next(ctx_, failure);
       if (!next.ok()) return GiveUp(AsStoreStatus(std::move(next)));
     }

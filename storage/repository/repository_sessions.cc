@@ -425,7 +425,10 @@ absl::Status RepositoryImpl::SweepStagedPacks(const OpContext& ctx) {
     return absl::OkStatus();
   }));
   for (const PackId& pack : dead) {
-    MOORING_RETURN_IF_ERROR(objects_.Remove(ctx, PackObjectKey(pack)));
+    const absl::Status removed = objects_.Remove(ctx, PackObjectKey(pack));
+    // An object lock: its row stays until it ends, and the other packs are not kept waiting.
+    if (absl::IsFailedPrecondition(removed)) continue;
+    MOORING_RETURN_IF_ERROR(removed);
     MOORING_RETURN_IF_ERROR(
         catalog_.Run(ctx, [&](Transaction& tx) { return tx.packs().Discard(pack); }));
   }
