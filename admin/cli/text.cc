@@ -91,7 +91,7 @@ std::string BytesText(std::uint64_t bytes) {
 
 std::string RoomText(std::uint64_t free_bytes, std::uint64_t total_bytes) {
   // So says a bucket without a quota.
-  if (total_bytes == std::numeric_limits<std::uint64_t>::max()) return "no limit is known";
+  if (total_bytes >= std::numeric_limits<std::int64_t>::max()) return "no limit is known";
   return fmt::format("{} free of {}", BytesText(free_bytes), BytesText(total_bytes));
 }
 

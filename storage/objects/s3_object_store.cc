@@ -1,7 +1,6 @@
 #include "storage/objects/s3_object_store.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -125,8 +124,9 @@ absl::Status S3ObjectStore::ExtendLock(const OpContext& ctx, std::string_view ke
 absl::StatusOr<SpaceInfo> S3ObjectStore::Space(const OpContext& ctx) {
   MOORING_RETURN_IF_ERROR(CheckContext(ctx, client_->clock()));
   const std::uint64_t total = client_->settings().quota_bytes;
-  constexpr std::uint64_t kUnknown = std::numeric_limits<std::uint64_t>::max();
-  if (total == 0) return SpaceInfo{.total_bytes = kUnknown, .free_bytes = kUnknown};
+  if (total == 0) {
+    return SpaceInfo{.total_bytes = kUnlimitedSpaceBytes, .free_bytes = kUnlimitedSpaceBytes};
+  }
   const auto space = [total](std::uint64_t used) {
     return SpaceInfo{.total_bytes = total, .free_bytes = total - std::min(total, used)};
   };
