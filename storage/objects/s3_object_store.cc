@@ -26,11 +26,8 @@ absl::StatusOr<std::unique_ptr<S3ObjectStore>> S3ObjectStore::Open(
     Clock& clock, Random& random) {
   MOORING_RETURN_IF_ERROR(Annotate(CheckS3Settings(settings), "object store"));
   auto client = std::make_unique<S3Client>(settings, std::move(credentials), clock, random);
-  absl::StatusOr<S3Capabilities> capabilities = ProbeS3(ctx, *client, random);
-  if (!capabilities.ok()) {
-    return Annotate(capabilities.status(), fmt::format("object store {}", settings.endpoint));
-  }
-  std::unique_ptr<S3ObjectStore> store(new S3ObjectStore(std::move(client), *capabilities));
+  MOORING_ASSIGN_OR_RETURN(const S3Capabilities capabilities, ProbeS3(ctx, *client, random));
+  std::unique_ptr<S3ObjectStore> store(new S3ObjectStore(std::move(client), capabilities));
   // Space, no more: a store that cannot list uploads can do all else.
   store->AbortStaleUploads(ctx).IgnoreError();
   return store;
