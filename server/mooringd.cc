@@ -7,7 +7,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -30,6 +32,8 @@ struct Options {
   std::string ready_file;
   config::v1::ServerConfig config;
   std::vector<std::string> names;
+  config::v1::S3 s3;
+  CLI::App* s3_options = nullptr;
 };
 
 // Key material stays out of core dumps and of the swap as far as the system lets us.
@@ -79,6 +83,15 @@ int RunInit(const Options& options) {
   config::v1::ServerConfig config = options.config;
   if (config.organization().empty()) config.set_organization("Mooring");
   for (const std::string& name : options.names) config.mutable_listen()->add_names(name);
+  if (options.s3_options->count_all() > 0) {
+    *config.mutable_s3() = options.s3;
+    // serve may start elsewhere.
+    for (std::string* path : {config.mutable_s3()->mutable_credentials_file(),
+                              config.mutable_s3()->mutable_ca_file()}) {
+      std::error_code error;
+      if (!path->empty()) *path = std::filesystem::absolute(*path, error).string();
+    }
+  }
   const InitEnvironment environment{RealFileSystem(), clock, random, [](const std::string& line) {
                                       std::printf("%s\n", line.c_str());
                                     }};
@@ -142,6 +155,31 @@ int RunServe(const Options& options) {
   return Fail(status);
 }
 
+// Where a bucket is, for --repository s3://...
+void AddS3(CLI::App& init, Options& options) {
+  options.s3_options = init.add_option_group("S3");
+  CLI::App& group = *options.s3_options;
+  config::v1::S3& s3 = options.s3;
+  group.add_option("--s3-endpoint", *s3.mutable_endpoint(),
+                   "https://HOST[:PORT] of the store; left out: AWS");
+  group.add_option("--s3-region", *s3.mutable_region(), "Region (us-east-1)");
+  group.add_option("--s3-credentials-file", *s3.mutable_credentials_file(),
+                   "File (0600) with aws_access_key_id and aws_secret_access_key; left out: "
+                   "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of the environment");
+  group.add_option("--s3-ca-file", *s3.mutable_ca_file(),
+                   "PEM file of the CAs to trust; left out: the system's");
+  group.add_option("--s3-addressing", *s3.mutable_addressing(),
+                   "path (https://HOST/BUCKET) or host (https://BUCKET.HOST)");
+  group.add_option_function<std::uint64_t>(
+      "--s3-quota-bytes", [&s3](const std::uint64_t& bytes) { s3.set_quota_bytes(bytes); },
+      "Bytes that the store may hold; left out: no limit is known");
+  init.add_option_function<std::uint32_t>(
+      "--object-lock-days",
+      [&options](const std::uint32_t& days) { options.config.set_object_lock_days(days); },
+      "Lock packs and commit records against deletion for so long; needs a bucket with object "
+      "lock");
+}
+
 void AddInit(CLI::App& app, Options& options) {
   CLI::App* init = app.add_subcommand("init", "Make a server: keys, CA, database, repository");
   init->add_option("--state-dir", options.state_dir, "Directory of the server; empty or new")
@@ -154,7 +192,8 @@ void AddInit(CLI::App& app, Options& options) {
   text("--database", options.config.mutable_database_url(),
        "PostgreSQL URL; left out: a private one in the state directory");
   text("--repository", options.config.mutable_repository(),
-       "Directory of the repository; left out: in the state directory");
+       "Directory of the repository, or s3://BUCKET[/PREFIX]; left out: in the state directory");
+  AddS3(*init, options);
   text("--listen-agents", listen.mutable_agents(), "HOST:PORT (0.0.0.0:7443)");
   text("--listen-enrollment", listen.mutable_enrollment(), "HOST:PORT (0.0.0.0:7444)");
   text("--listen-metrics", listen.mutable_metrics(), "HOST:PORT (127.0.0.1:9464)");

@@ -14,7 +14,9 @@
 #include "server/auth/permissions.h"
 #include "server/config/endpoints_file.h"
 #include "server/config/identity.h"
+#include "server/config/object_store.h"
 #include "server/config/server_config.h"
+#include "server/jobs/object_locks.h"
 #include "server/jobs/periodic_job.h"
 #include "server/rpc/listener.h"
 #include "server/rpc/rpc_gate.h"
@@ -37,7 +39,6 @@
 #include "storage/catalog/organization_store.h"
 #include "storage/catalog/pg_catalog.h"
 #include "storage/catalog/private_postgres.h"
-#include "storage/objects/disk_object_store.h"
 #include "storage/repository/key_custody.h"
 
 namespace mooring::server {
@@ -202,9 +203,13 @@ class Server::Body {
   }
 
   absl::Status OpenRepository(const OpContext& ctx) {
-    MOORING_ASSIGN_OR_RETURN(
-        objects_,
-        storage::DiskObjectStore::Open(env_.files, env_.clock, env_.random, config_.repository()));
+    MOORING_ASSIGN_OR_RETURN(OpenedObjectStore opened,
+                             OpenObjectStore(ctx, {env_.files, env_.clock, env_.random}, config_));
+    objects_ = std::move(opened.store);
+    if (!opened.capabilities.empty()) {
+      env_.log.Info("objects.probed",
+                    {{"repository", config_.repository()}, {"capabilities", opened.capabilities}});
+    }
     MOORING_ASSIGN_OR_RETURN(
         repository_,
         storage::Repository::Open(ctx, *catalog_, *objects_, *kek_, env_.clock, env_.random));
@@ -360,6 +365,14 @@ class Server::Body {
     return JoinHostPort(host, parsed->port);
   }
 
+  void StartObjectLocks() {
+    object_locks_ = std::make_unique<ObjectLocks>(*catalog_, *objects_, env_.clock,
+                                                  absl::Hours(24) * config_.object_lock_days());
+    jobs_.push_back(std::make_unique<PeriodicJob>(
+        "object-locks", kObjectLockRound, kObjectLockRound * 0.9, env_.clock, env_.log,
+        [this](const OpContext& ctx) { return object_locks_->Round(ctx); }));
+  }
+
   void StartJobs() {
     const auto add = [&](const char* name, absl::Duration period, PeriodicJob::Round round) {
       jobs_.push_back(std::make_unique<PeriodicJob>(name, period, absl::Minutes(2), env_.clock,
@@ -389,6 +402,7 @@ class Server::Body {
           kCollectDeadline, env_.clock, env_.log,
           [this](const OpContext& ctx) { return Collect(ctx); }));
     }
+    if (config_.object_lock_days() > 0) StartObjectLocks();
     add("certificate", absl::Hours(12),
         [this](const OpContext&) { return RenewCertificate(false); });
   }
@@ -405,7 +419,7 @@ class Server::Body {
   std::unique_ptr<storage::PrivatePostgres> postgres_;
   std::string database_url_;
   std::unique_ptr<storage::PgCatalog> catalog_;
-  std::unique_ptr<storage::DiskObjectStore> objects_;
+  std::unique_ptr<storage::ObjectStore> objects_;
   std::unique_ptr<storage::Repository> repository_;
   ServerSettings settings_;
   std::unique_ptr<PermissionTable> permissions_;
@@ -432,6 +446,7 @@ class Server::Body {
   std::unique_ptr<Listener> enrollment_listener_;
   std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
   Endpoints endpoints_;
+  std::unique_ptr<ObjectLocks> object_locks_;
   std::vector<std::unique_ptr<PeriodicJob>> jobs_;
 };
 

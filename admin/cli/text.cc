@@ -89,6 +89,12 @@ std::string BytesText(std::uint64_t bytes) {
   return fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
+std::string RoomText(std::uint64_t free_bytes, std::uint64_t total_bytes) {
+  // So says a bucket without a quota.
+  if (total_bytes >= std::numeric_limits<std::int64_t>::max()) return "no limit is known";
+  return fmt::format("{} free of {}", BytesText(free_bytes), BytesText(total_bytes));
+}
+
 std::string DurationText(absl::Duration duration) {
   const bool negative = duration < absl::ZeroDuration();
   const std::int64_t seconds = absl::ToInt64Seconds(absl::AbsDuration(duration));

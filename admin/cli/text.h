@@ -24,6 +24,8 @@ std::string Truncate(std::string_view text, std::size_t width);
 
 // "0 B", "900 B", "1.5 MiB".
 std::string BytesText(std::uint64_t bytes);
+// "3.1 GiB free of 10 GiB", or that a store has no limit that is known.
+std::string RoomText(std::uint64_t free_bytes, std::uint64_t total_bytes);
 
 // The largest unit alone: "45s", "3h", "12d", "2y".
 std::string DurationText(absl::Duration duration);

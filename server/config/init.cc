@@ -11,6 +11,7 @@
 #include "server/auth/authenticator.h"
 #include "server/compliance/policy_check.h"
 #include "server/config/identity.h"
+#include "server/config/object_store.h"
 #include "server/config/server_config.h"
 #include "server/log/json_text.h"
 #include "storage/base/status.h"
@@ -20,7 +21,6 @@
 #include "storage/catalog/pg_catalog.h"
 #include "storage/catalog/policy_store.h"
 #include "storage/catalog/private_postgres.h"
-#include "storage/objects/disk_object_store.h"
 #include "storage/repository/repository.h"
 #include "storage/seal/digest.h"
 
@@ -124,18 +124,21 @@ class Initializer {
 
   absl::Status Fill() {
     MOORING_RETURN_IF_ERROR(MakeOrganization());
-    MOORING_ASSIGN_OR_RETURN(
-        const auto objects,
-        storage::DiskObjectStore::Open(env_.files, env_.clock, env_.random, config_.repository()));
+    MOORING_ASSIGN_OR_RETURN(const OpenedObjectStore opened,
+                             OpenObjectStore(ctx_, {env_.files, env_.clock, env_.random}, config_));
+    storage::ObjectStore& objects = *opened.store;
     const absl::Status created =
-        storage::Repository::Create(ctx_, *catalog_, *objects, *kek_, env_.clock, env_.random);
+        storage::Repository::Create(ctx_, *catalog_, objects, *kek_, env_.clock, env_.random);
     if (!created.ok() && !absl::IsAlreadyExists(created)) return created;
     // Of this catalog, and under this key: an init before this one, not another server.
-    MOORING_RETURN_IF_ERROR(Annotate(
-        storage::Repository::Open(ctx_, *catalog_, *objects, *kek_, env_.clock, env_.random)
-            .status(),
-        config_.repository()));
+    MOORING_RETURN_IF_ERROR(
+        Annotate(storage::Repository::Open(ctx_, *catalog_, objects, *kek_, env_.clock, env_.random)
+                     .status(),
+                 config_.repository()));
     env_.tell(fmt::format("repository           {}", config_.repository()));
+    if (!opened.capabilities.empty()) {
+      env_.tell(fmt::format("                     {}", opened.capabilities));
+    }
     return MakeAdmin();
   }
 

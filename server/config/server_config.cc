@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "proto/yaml_message.h"
+#include "server/config/object_store.h"
 #include "storage/base/status.h"
 
 namespace mooring::server {
@@ -128,9 +129,7 @@ absl::Status CheckServerConfig(config::v1::ServerConfig& config, const StateDir&
     return Wrong("organization", "must be 1 to 64 bytes");
   }
   if (config.repository().empty()) config.set_repository(dir.repository());
-  if (config.repository().rfind("s3:", 0) == 0) {
-    return Wrong("repository", "S3 is not available in this version; name a directory");
-  }
+  MOORING_RETURN_IF_ERROR(CheckObjectStoreConfig(config));
   if (config.kek_file().empty()) config.set_kek_file(dir.kek());
   config::v1::Listen& listen = *config.mutable_listen();
   MOORING_RETURN_IF_ERROR(

@@ -176,7 +176,7 @@ absl::Status DiskObjectStore::Publish(const std::string& staged, std::string_vie
   // The rename is durable only once both directories are.
   MOORING_RETURN_IF_ERROR(SyncDirectory(parent));
   MOORING_RETURN_IF_ERROR(SyncDirectory(staging_));
-  return ExtendLock(key, locked_until);
+  return KeepLock(key, locked_until);
 }
 
 absl::Status DiskObjectStore::PlaceStaged(const std::string& staged, const std::string& path,
@@ -303,6 +303,13 @@ absl::Status DiskObjectStore::Remove(const OpContext& ctx, std::string_view key)
   return files_.Remove(lock_path);
 }
 
+absl::Status DiskObjectStore::ExtendLock(const OpContext& ctx, std::string_view key,
+                                         absl::Time locked_until) {
+  MOORING_RETURN_IF_ERROR(CheckWritable(ctx));
+  MOORING_RETURN_IF_ERROR(Stat(ctx, key).status());
+  return KeepLock(key, locked_until);
+}
+
 absl::StatusOr<SpaceInfo> DiskObjectStore::Space(const OpContext& ctx) {
   MOORING_RETURN_IF_ERROR(CheckContext(ctx, clock_));
   return files_.Space(directory_);
@@ -324,7 +331,7 @@ absl::StatusOr<absl::Time> DiskObjectStore::LockOf(std::string_view key) {
   return absl::FromUnixNanos(unix_ns);
 }
 
-absl::Status DiskObjectStore::ExtendLock(std::string_view key, absl::Time locked_until) {
+absl::Status DiskObjectStore::KeepLock(std::string_view key, absl::Time locked_until) {
   if (locked_until == absl::InfinitePast()) return absl::OkStatus();
   const std::string path = fmt::format("{}/{}/{}", directory_, kLocksDirectory, key);
   MOORING_RETURN_IF_ERROR(MakeDurableDirectory(ParentOf(path)));

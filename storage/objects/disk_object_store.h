@@ -54,6 +54,8 @@ class DiskObjectStore final : public ObjectStore {
   absl::Status List(const OpContext& ctx, std::string_view prefix,
                     absl::FunctionRef<absl::Status(const ObjectInfo&)> visit) override;
   absl::Status Remove(const OpContext& ctx, std::string_view key) override;
+  absl::Status ExtendLock(const OpContext& ctx, std::string_view key,
+                          absl::Time locked_until) override;
   absl::StatusOr<SpaceInfo> Space(const OpContext& ctx) override;
 
   // Removes staged files without a writer. Called at open and hourly by writers.
@@ -70,7 +72,7 @@ class DiskObjectStore final : public ObjectStore {
                            std::string_view key);
   absl::Status MakeDurableDirectory(const std::string& directory);
   absl::Status SyncDirectory(const std::string& directory);
-  absl::Status ExtendLock(std::string_view key, absl::Time locked_until);
+  absl::Status KeepLock(std::string_view key, absl::Time locked_until);
   absl::StatusOr<absl::Time> LockOf(std::string_view key);
   absl::StatusOr<ObjectInfo> InfoOf(std::string key, const FileInfo& file);
   absl::Status ListDirectory(const OpContext& ctx, const std::string& under,

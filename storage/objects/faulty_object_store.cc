@@ -177,6 +177,16 @@ absl::Status FaultyObjectStore::Remove(const OpContext& ctx, std::string_view ke
   return planned ? Injected(planned->code, "after remove") : absl::OkStatus();
 }
 
+absl::Status FaultyObjectStore::ExtendLock(const OpContext& ctx, std::string_view key,
+                                           absl::Time locked_until) {
+  const std::optional<Planned> planned = NextCall();
+  if (planned && planned->fault != ObjectFault::kFailAfter) {
+    return Injected(planned->code, "before a lock");
+  }
+  MOORING_RETURN_IF_ERROR(inner_.ExtendLock(ctx, key, locked_until));
+  return planned ? Injected(planned->code, "after a lock") : absl::OkStatus();
+}
+
 absl::StatusOr<SpaceInfo> FaultyObjectStore::Space(const OpContext& ctx) {
   if (const std::optional<Planned> planned = NextCall()) {
     return Injected(planned->code, "of a space question");

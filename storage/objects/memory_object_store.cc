@@ -141,6 +141,17 @@ absl::Status MemoryObjectStore::Remove(const OpContext& ctx, std::string_view ke
   return absl::OkStatus();
 }
 
+absl::Status MemoryObjectStore::ExtendLock(const OpContext& ctx, std::string_view key,
+                                           absl::Time locked_until) {
+  MOORING_RETURN_IF_ERROR(CheckObjectKey(key));
+  MOORING_RETURN_IF_ERROR(CheckContext(ctx, clock_));
+  MutexLock lock(mutex_);
+  const Objects::iterator found = objects_.find(key);
+  if (found == objects_.end()) return absl::NotFoundError(fmt::format("object {}: not there", key));
+  found->second.locked_until = std::max(found->second.locked_until, locked_until);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<SpaceInfo> MemoryObjectStore::Space(const OpContext& ctx) {
   MOORING_RETURN_IF_ERROR(CheckContext(ctx, clock_));
   MutexLock lock(mutex_);

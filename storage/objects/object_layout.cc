@@ -76,6 +76,10 @@ std::string SnapshotKeyObjectKey(const SnapshotId& snapshot) {
   return fmt::format("{}{}", kSnapshotKeyPrefix, snapshot.hex());
 }
 
+bool IsLockedWhenWritten(std::string_view key) {
+  return PackOfObjectKey(key).has_value();
+}
+
 std::optional<PackId> PackOfObjectKey(std::string_view key) {
   return IdIn<PackId>(key, kPackPrefix.size() + 3, PackObjectKey);
 }

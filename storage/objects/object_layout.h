@@ -31,6 +31,12 @@ std::string SnapshotKeyObjectKey(const SnapshotId& snapshot);   // keys/snapshot
 std::string EpochObjectKey(std::uint64_t epoch);             // gc/epoch-<epoch>
 std::string DoomJournalObjectKey(std::uint64_t generation);  // gc/doom-<generation>
 
+// Whether the object is locked as it is written, where a deployment locks objects:
+// packs. A commit record is locked once its snapshot is committed, for before that a
+// repeated commit may replace it. All else must stay removable: keys for erasure,
+// tombstones because they may be torn.
+bool IsLockedWhenWritten(std::string_view key);
+
 // What an object key names; nullopt for any other key.
 std::optional<PackId> PackOfObjectKey(std::string_view key);
 std::optional<SnapshotId> CommitRecordOfObjectKey(std::string_view key);

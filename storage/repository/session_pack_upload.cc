@@ -8,6 +8,7 @@
 #include "storage/catalog/chunk_index.h"
 #include "storage/catalog/pack_store.h"
 #include "storage/objects/object_layout.h"
+#include "storage/repository/store_refusal.h"
 #include "storage/seal/sealed_chunk.h"
 
 namespace mooring::storage {
@@ -72,7 +73,7 @@ absl::Status SessionPackUpload::Put(const OpContext& ctx, const DomainId& domain
     if (absl::Status opened = OpenNewPack(ctx); !opened.ok()) return Fail(ctx, opened);
   }
   const absl::Status added = pack_->writer.Add(id, domain, sealed, [this, &ctx](ByteView bytes) {
-    return pack_->object->Append(ctx, bytes);
+    return ForCaller(pack_->object->Append(ctx, bytes));
   });
   if (!added.ok()) return Fail(ctx, added);
   in_pack_.insert({domain, id});
@@ -123,7 +124,7 @@ absl::Status SessionPackUpload::OpenNewPack(const OpContext& ctx) {
       .object = std::move(object),
       .opened_at = parts_.clock.Monotonic()});
   return pack_->writer.Begin(
-      [this, &ctx](ByteView bytes) { return pack_->object->Append(ctx, bytes); });
+      [this, &ctx](ByteView bytes) { return ForCaller(pack_->object->Append(ctx, bytes)); });
 }
 
 absl::Status SessionPackUpload::Close(const OpContext& ctx) {
@@ -137,9 +138,11 @@ absl::Status SessionPackUpload::Close(const OpContext& ctx) {
 }
 
 absl::Status SessionPackUpload::ClosePack(const OpContext& ctx) {
-  const auto sink = [this, &ctx](ByteView bytes) { return pack_->object->Append(ctx, bytes); };
+  const auto sink = [this, &ctx](ByteView bytes) {
+    return ForCaller(pack_->object->Append(ctx, bytes));
+  };
   MOORING_ASSIGN_OR_RETURN(const Bytes sha256, pack_->writer.Finish(sink));
-  MOORING_RETURN_IF_ERROR(pack_->object->Commit(ctx, absl::InfinitePast()));
+  MOORING_RETURN_IF_ERROR(ForCaller(pack_->object->Commit(ctx, absl::InfinitePast())));
   const PackFooter& footer = pack_->writer.footer();
   const std::uint64_t bytes = pack_->writer.size_bytes();
   // A store may say OK and have kept less.

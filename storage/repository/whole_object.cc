@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "storage/base/status.h"
+#include "storage/repository/store_refusal.h"
 
 namespace mooring::storage {
 
@@ -23,7 +24,7 @@ absl::StatusOr<Bytes> ReadWholeObject(ObjectStore& objects, const OpContext& ctx
 
 absl::Status PutAndReadBack(ObjectStore& objects, const OpContext& ctx, std::string_view key,
                             ByteView body) {
-  MOORING_RETURN_IF_ERROR(objects.Put(ctx, key, body, absl::InfinitePast()));
+  MOORING_RETURN_IF_ERROR(ForCaller(objects.Put(ctx, key, body, absl::InfinitePast())));
   const absl::StatusOr<Bytes> back = ReadWholeObject(objects, ctx, key, body.size());
   if (back.ok() && std::equal(back->begin(), back->end(), body.begin(), body.end())) {
     return absl::OkStatus();

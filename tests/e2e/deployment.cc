@@ -37,12 +37,13 @@ std::string Deployment::Binary(const std::string& name) {
   return std::string(MOORING_BINARY_DIR) + "/" + name;
 }
 
-Deployment::Deployment(const std::string& limits) {
+Deployment::Deployment(const std::string& limits, const std::vector<std::string>& init_words) {
   mkdir((path() + "/agents").c_str(), 0700);
   const RunResult init =
-      RunProgram({Binary("mooringd"), "init", "--state-dir", server_dir(), "--organization",
-                  "Test Inc.", "--single-admin", "--listen-agents", "127.0.0.1:0",
-                  "--listen-enrollment", "127.0.0.1:0", "--listen-metrics", "127.0.0.1:0"});
+      RunProgram(Words({Binary("mooringd"), "init", "--state-dir", server_dir(), "--organization",
+                        "Test Inc.", "--single-admin", "--listen-agents", "127.0.0.1:0",
+                        "--listen-enrollment", "127.0.0.1:0", "--listen-metrics", "127.0.0.1:0"},
+                       init_words));
   EXPECT_EQ(init.exit_code, 0) << init.out << init.err;
   if (!limits.empty()) {
     std::ofstream(server_dir() + "/mooringd.yaml", std::ios::app) << limits;

@@ -20,8 +20,9 @@ using Json = nlohmann::json;
 class Deployment {
  public:
   // Creates and starts a server; EXPECTs that all of it works. `limits` is
-  // appended to the server's configuration as YAML.
-  explicit Deployment(const std::string& limits = "");
+  // appended to the server's configuration as YAML, `init_words` to the words of init.
+  explicit Deployment(const std::string& limits = "",
+                      const std::vector<std::string>& init_words = {});
   ~Deployment();
   Deployment(const Deployment&) = delete;
   Deployment& operator=(const Deployment&) = delete;

@@ -127,8 +127,9 @@ class Examination {
   void CheckStore(const v1::GetServerStatusResponse& status) {
     const bool full = status.store_free_bytes() <= status.store_reserve_bytes();
     Add("store", full ? cli::v1::CHECK_RESULT_FAILED : cli::v1::CHECK_RESULT_OK,
-        fmt::format("{} free of {}, reserve {}", BytesText(status.store_free_bytes()),
-                    BytesText(status.store_total_bytes()), BytesText(status.store_reserve_bytes())),
+        fmt::format("{}, reserve {}",
+                    RoomText(status.store_free_bytes(), status.store_total_bytes()),
+                    BytesText(status.store_reserve_bytes())),
         full ? "new backups are refused: add space, or see `mooring repository prune --plan`" : "");
   }
 

@@ -58,11 +58,11 @@ absl::StatusOr<ExitCode> ShowStatus(Invocation& run) {
   table.AddRow({"backed up", BytesText(status.logical_bytes())});
   table.AddRow({"stored", BytesText(status.stored_bytes())});
   const bool at_reserve = status.store_free_bytes() <= status.store_reserve_bytes();
-  table.AddRow({"store", Cell(fmt::format("{} free of {}; new backups are refused below {}",
-                                          BytesText(status.store_free_bytes()),
-                                          BytesText(status.store_total_bytes()),
-                                          BytesText(status.store_reserve_bytes())),
-                              at_reserve ? Tone::kBad : Tone::kPlain)});
+  table.AddRow(
+      {"store", Cell(fmt::format("{}; new backups are refused below {}",
+                                 RoomText(status.store_free_bytes(), status.store_total_bytes()),
+                                 BytesText(status.store_reserve_bytes())),
+                     at_reserve ? Tone::kBad : Tone::kPlain)});
   table.AddRow({"pruning", PruningCell(status.pruning(), run.now())});
   table.AddRow({"database", status.database()});
   table.AddRow({"repository", status.repository()});

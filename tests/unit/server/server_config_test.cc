@@ -51,7 +51,14 @@ TEST_F(ServerConfigTest, ValuesThatMeanNothingAreRefused) {
               HasSubstr("limits.lease_seconds"));
   EXPECT_THAT(Error("organization: E\nlimits: {sessions_max: 1000000}\n"),
               HasSubstr("limits.sessions_max"));
-  EXPECT_THAT(Error("organization: E\nrepository: s3://bucket\n"), HasSubstr("S3"));
+  EXPECT_THAT(Error("organization: E\nrepository: s3://Bucket\n"), HasSubstr("bucket"));
+  EXPECT_THAT(Error("organization: E\nrepository: s3:bucket\n"), HasSubstr("s3://BUCKET"));
+  EXPECT_THAT(Error("organization: E\nrepository: s3://bucket\ns3: {endpoint: rgw.example}\n"),
+              HasSubstr("endpoint"));
+  EXPECT_THAT(Error("organization: E\nrepository: s3://bucket\ns3: {addressing: both}\n"),
+              HasSubstr("s3.addressing"));
+  EXPECT_THAT(Error("organization: E\ns3: {region: eu}\n"), HasSubstr("directory"));
+  EXPECT_THAT(Error("organization: E\nobject_lock_days: 30\n"), HasSubstr("bucket"));
   EXPECT_THAT(Error("single_admin: true\n"), HasSubstr("organization"));
 }
 

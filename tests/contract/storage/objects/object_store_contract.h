@@ -1,14 +1,18 @@
-// What every object store promises. An implementation's test gives a Store with
-//   ObjectStore& store();  ManualClock& clock();
+// What every object store promises. An implementation's test gives a Fixture with
+//   ObjectStore& store();  Clock& clock();
+//   static constexpr absl::Duration kLock;  // Of whole seconds: how long tests lock.
+//   void Pass(absl::Duration);              // Time passes for the store.
 // and instantiates the suite with it.
 
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "storage/base/random.h"
 #include "storage/base/status.h"
 #include "storage/objects/object_store.h"
 
@@ -18,7 +22,9 @@ template <typename Fixture>
 class ObjectStoreContract : public ::testing::Test {
  protected:
   ObjectStore& store() { return fixture_.store(); }
-  ManualClock& clock() { return fixture_.clock(); }
+  Clock& clock() { return fixture_.clock(); }
+  // Locks are kept to the second.
+  absl::Time WholeSecond() { return absl::FromUnixSeconds(absl::ToUnixSeconds(clock().Now())); }
 
   absl::Status Put(std::string_view key, std::string_view body,
                    absl::Time locked_until = absl::InfinitePast()) {
@@ -120,20 +126,66 @@ TYPED_TEST_P(ObjectStoreContract, RemovedObjectsAreGoneAndMayBeStoredAnew) {
 }
 
 TYPED_TEST_P(ObjectStoreContract, LockedObjectsStayUntilTheirTime) {
-  const absl::Time until = this->clock().Now() + absl::Hours(24);
+  const absl::Duration lock = TypeParam::kLock;
+  const absl::Time until = this->WholeSecond() + lock;
   ASSERT_TRUE(this->Put("packs/ab", "body", until).ok());
   EXPECT_EQ(this->store().Stat({}, "packs/ab")->locked_until, until);
   EXPECT_TRUE(absl::IsFailedPrecondition(this->store().Remove({}, "packs/ab")));
   EXPECT_EQ(*this->Get("packs/ab"), "body");
   // The same again keeps the later lock, and an earlier one does not shorten it.
-  ASSERT_TRUE(this->Put("packs/ab", "body", until + absl::Hours(1)).ok());
+  ASSERT_TRUE(this->Put("packs/ab", "body", until + lock).ok());
   ASSERT_TRUE(this->Put("packs/ab", "body", until).ok());
-  this->clock().Advance(absl::Hours(24));
+  this->fixture_.Pass(lock);
   EXPECT_TRUE(absl::IsFailedPrecondition(this->store().Remove({}, "packs/ab")));
-  this->clock().Advance(absl::Hours(1));
+  EXPECT_EQ(*this->Get("packs/ab"), "body");
+  this->fixture_.Pass(lock);
   EXPECT_TRUE(this->store().Remove({}, "packs/ab").ok());
   ASSERT_TRUE(this->Put("packs/ab", "other").ok());
   EXPECT_EQ(this->store().Stat({}, "packs/ab")->locked_until, absl::InfinitePast());
+}
+
+TYPED_TEST_P(ObjectStoreContract, LocksAreExtendedAndNeverShortened) {
+  const absl::Time until = this->WholeSecond() + TypeParam::kLock;
+  EXPECT_TRUE(absl::IsNotFound(this->store().ExtendLock({}, "packs/ab", until)));
+  ASSERT_TRUE(this->Put("packs/ab", "body").ok());
+  ASSERT_TRUE(this->store().ExtendLock({}, "packs/ab", until).ok());
+  ASSERT_TRUE(this->store().ExtendLock({}, "packs/ab", until - absl::Seconds(1)).ok());
+  EXPECT_EQ(this->store().Stat({}, "packs/ab")->locked_until, until);
+  EXPECT_TRUE(absl::IsFailedPrecondition(this->store().Remove({}, "packs/ab")));
+  this->fixture_.Pass(TypeParam::kLock);
+  EXPECT_TRUE(this->store().Remove({}, "packs/ab").ok());
+}
+
+TYPED_TEST_P(ObjectStoreContract, ALargeObjectWrittenInPiecesIsReadBackInPieces) {
+  // Beyond what any store keeps in memory for one.
+  constexpr std::size_t kBytes = (std::size_t{20} << 20) + 12'345;
+  Bytes body(kBytes);
+  SeededRandom(7).Fill(body);
+  auto writer = this->store().NewObject({}, "packs/ef/large");
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  for (std::size_t at = 0; at < kBytes; at += 999'983) {
+    const std::size_t count = std::min<std::size_t>(999'983, kBytes - at);
+    ASSERT_TRUE((*writer)->Append({}, ByteView(body).subspan(at, count)).ok());
+  }
+  const absl::Time until = this->WholeSecond() + TypeParam::kLock;
+  const absl::Status committed = (*writer)->Commit({}, until);
+  ASSERT_TRUE(committed.ok()) << committed;
+  EXPECT_EQ(this->store().Stat({}, "packs/ef/large")->size_bytes, kBytes);
+  EXPECT_EQ(this->store().Stat({}, "packs/ef/large")->locked_until, until);
+  Bytes back(kBytes);
+  ASSERT_EQ(*this->store().ReadAt({}, "packs/ef/large", 0, back), kBytes);
+  EXPECT_TRUE(back == body);
+  Bytes middle(4'096);
+  ASSERT_EQ(*this->store().ReadAt({}, "packs/ef/large", (std::size_t{8} << 20) - 100, middle),
+            middle.size());
+  EXPECT_TRUE(std::equal(middle.begin(), middle.end(), body.begin() + (8 << 20) - 100));
+  // The same bytes by the other way are the same object; others are not.
+  EXPECT_TRUE(this->store().Put({}, "packs/ef/large", body, absl::InfinitePast()).ok());
+  body.back() ^= std::byte{1};
+  EXPECT_TRUE(
+      absl::IsAlreadyExists(this->store().Put({}, "packs/ef/large", body, absl::InfinitePast())));
+  this->fixture_.Pass(TypeParam::kLock);
+  EXPECT_TRUE(this->store().Remove({}, "packs/ef/large").ok());
 }
 
 TYPED_TEST_P(ObjectStoreContract, AWriterShowsNothingBeforeItsCommit) {
@@ -218,8 +270,9 @@ REGISTER_TYPED_TEST_SUITE_P(ObjectStoreContract, PutThenReadGivesTheBytes, Empty
                             EqualBytesAgainAreOkOthersAreRefused, MissingObjectsAreNotFound,
                             StatTellsSizeKeyAndTime, ListIsInByteOrderOfWholeKeys,
                             ListStopsWhereItsVisitorSays, RemovedObjectsAreGoneAndMayBeStoredAnew,
-                            LockedObjectsStayUntilTheirTime, AWriterShowsNothingBeforeItsCommit,
-                            AnAbandonedWriterLeavesNothing,
+                            LockedObjectsStayUntilTheirTime, LocksAreExtendedAndNeverShortened,
+                            ALargeObjectWrittenInPiecesIsReadBackInPieces,
+                            AWriterShowsNothingBeforeItsCommit, AnAbandonedWriterLeavesNothing,
                             TwoWritersOfOneKeyAgreeOrTheSecondIsRefused,
                             BadKeysAreRefusedEverywhere, OversizedBodiesAreRefused,
                             CalledOffOperationsDoNothing, SpaceIsToldAndUsed);
