@@ -114,7 +114,8 @@ TEST_F(AndroidBreakTest, AnotherPhoneDoesNotGoOnInItsPlace) {
   fault.after_bytes = 2U << 20;
   PhoneOf(serial).AddFault(fault);
   progress_.set_on_report([&](const RecordingProgress::Line& line) {
-    if (line.waiting_for != v1::WAITING_FOR_PHONE) return;
+    // Not while it is waited for at first.
+    if (line.message.find("unplugged") == std::string::npos) return;
     PhoneOf(serial).PutSetting("secure", "android_id", "feedfacecafebeef");
     farm_->Attach(serial);
   });
