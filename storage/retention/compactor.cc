@@ -47,6 +47,9 @@ class Rewrite {
     return entered;
   }
 
+  std::uint64_t size_bytes() const { return writer_.size_bytes(); }
+  bool has_moved() const { return !moved_.empty(); }
+
  private:
   absl::Status Write(const OpContext& ctx, const CompactionGroup& group) {
     MOORING_ASSIGN_OR_RETURN(object_, parts_.objects.NewObject(ctx, PackObjectKey(pack_)));
@@ -134,11 +137,6 @@ class Rewrite {
     if (discarded.ok()) parts_.objects.Remove(ctx, PackObjectKey(pack_)).IgnoreError();
   }
 
- public:
-  std::uint64_t size_bytes() const { return writer_.size_bytes(); }
-  bool has_moved() const { return !moved_.empty(); }
-
- private:
   Round& round_;
   ChunkReader& reader_;
   CollectionParts& parts_;
