@@ -41,10 +41,9 @@ class Rewrite {
       TakeBack(ctx);
       return written;
     }
-    const absl::Status entered = Enter(ctx);
-    // Where it is not known whether the pack went live, the row knows.
-    if (!entered.ok() && !absl::IsUnknown(entered)) TakeBack(ctx);
-    return entered;
+    // From here on the pack is the sweep's to judge: what an attempt in doubt left
+    // is not told apart from what an older catalog has forgotten.
+    return Enter(ctx);
   }
 
   std::uint64_t size_bytes() const { return writer_.size_bytes(); }
