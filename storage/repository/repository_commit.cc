@@ -263,10 +263,10 @@ absl::Status RepositoryImpl::CommitTransaction(Transaction& tx, const OpContext&
   outcome = {};
   MOORING_RETURN_IF_ERROR(tx.LockRepositoryShared());
   // Rows that were live in an older catalog may stand over bytes that are gone. The
-  // store is asked within the transaction: had the catalog gone back in time since,
-  // the transaction would have ended with its connection.
-  MOORING_ASSIGN_OR_RETURN(const StoreEpoch store_epoch, ReadStoreEpoch(ctx, objects_));
-  MOORING_RETURN_IF_ERROR(CheckEpoch(tx, store_epoch));
+  // store is asked within the transaction: a catalog that travels back after its
+  // first statement takes the connection, and so the transaction, with it.
+  MOORING_ASSIGN_OR_RETURN(const StoreEpoch store, ReadStoreEpoch(ctx, objects_));
+  MOORING_RETURN_IF_ERROR(CheckEpoch(tx, store));
   MOORING_ASSIGN_OR_RETURN(const std::optional<DeviceRecord> device,
                            tx.devices().Get(before.device, RowLock::kExclusive));
   MOORING_ASSIGN_OR_RETURN(const std::optional<SessionRecord> session,

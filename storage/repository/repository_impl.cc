@@ -1,4 +1,3 @@
-#include "storage/repository/epoch.h"
 #include "storage/repository/repository_impl.h"
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include "storage/catalog/key_store.h"
 #include "storage/catalog/organization_store.h"
 #include "storage/objects/object_layout.h"
+#include "storage/repository/epoch.h"
 #include "storage/repository/store_records.h"
 #include "storage/repository/whole_object.h"
 

@@ -149,7 +149,6 @@ absl::Status SessionPackUpload::ClosePack(const OpContext& ctx) {
     return absl::UnavailableError(fmt::format("pack {}: the store kept {} of {} bytes",
                                               footer.pack.hex(), info.size_bytes, bytes));
   }
-  pack_->is_entering = true;
   MOORING_RETURN_IF_ERROR(EnterPack(ctx, footer, bytes, sha256));
   pack_.reset();
   in_pack_.clear();
@@ -174,6 +173,7 @@ absl::Status SessionPackUpload::EnterPack(const OpContext& ctx, const PackFooter
     MOORING_ASSIGN_OR_RETURN(outcome, tx.chunks().Insert(footer.pack, person_, chunks));
     return tx.sessions().AddNewBytes(session_, outcome.new_bytes);
   };
+  pack_->was_entered = true;
   absl::Status entered = parts_.catalog.Run(ctx, enter);
   // The session's row is locked first, so a commit in doubt is over before this looks.
   for (int i = 0; i < 3 && absl::IsUnknown(entered); ++i) entered = parts_.catalog.Run(ctx, enter);
@@ -199,14 +199,14 @@ absl::Status SessionPackUpload::Fail(const OpContext& ctx, absl::Status why) {
   has_failed_ = true;
   if (pack_) {
     const PackId pack = pack_->writer.footer().pack;
-    const bool is_entering = pack_->is_entering;
+    const bool was_entered = pack_->was_entered;
     pack_->object.reset();
     pack_.reset();
-    // Staged or not: its chunks may have been entered, found and committed, and the
-    // catalog may have gone back since (gc-safety.md). The sweep can tell.
-    if (is_entering) return why;
+    // Once the catalog was asked to enter it, "staged" may be what a standby that
+    // lagged still says of a pack that others stand on: the collector's to judge.
+    if (was_entered) return why;
     // Best effort: what stays is staged for a session that will be over, and
-    // swept then.
+    // swept then. A pack whose row went live meanwhile is left alone.
     bool is_staged = false;
     const absl::Status looked = parts_.catalog.Run(ctx, [&](Transaction& tx) -> absl::Status {
       MOORING_ASSIGN_OR_RETURN(const auto session,

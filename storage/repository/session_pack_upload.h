@@ -57,7 +57,7 @@ class SessionPackUpload final : public PackUpload {
     PackWriter writer;
     std::unique_ptr<ObjectWriter> object;
     absl::Duration opened_at;  // Monotonic.
-    bool is_entering = false;  // It may have been live, even if it is staged.
+    bool was_entered = false;  // Its rows were sent to the catalog; the answer may be lost.
   };
 
   absl::Status CheckUsable();
