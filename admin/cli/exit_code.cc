@@ -19,6 +19,7 @@ ExitCode ExitCodeOf(v1::Cause cause) {
     case v1::CAUSE_DECLINED:
       return ExitCode::kDenied;
     case v1::CAUSE_NOT_ASSIGNED:
+    case v1::CAUSE_ANOTHER_PHONE:
     case v1::CAUSE_POLICY_REFUSED:
     case v1::CAUSE_ENCRYPTION_REQUIRED:
     case v1::CAUSE_USB_DEBUGGING_FORBIDDEN:

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "agent/android/phone_identity.h"
 #include "agent/device/cause.h"
 #include "agent/device/socket_wait.h"
 #include "storage/base/status.h"
@@ -24,6 +25,7 @@ bool IsPhoneLost(const absl::Status& status) {
 
 bool EndsSession(const absl::Status& status) {
   if (CauseOf(status) == v1::CAUSE_PHONE_STALLED) return false;
+  if (CauseOf(status) == v1::CAUSE_ANOTHER_PHONE) return true;
   return absl::IsCancelled(status) || absl::IsUnavailable(status) ||
          absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status);
 }
@@ -69,7 +71,13 @@ absl::Status PhoneLine::AwaitUsable(const OpContext& ctx, absl::Duration patienc
 }
 
 absl::Status PhoneLine::Open(const OpContext& ctx) {
-  return AwaitUsable(ctx, patience_.owner, "Waiting for the phone");
+  MOORING_RETURN_IF_ERROR(AwaitUsable(ctx, patience_.owner, "Waiting for the phone"));
+  platform_id_ = AskWho(ctx);
+  return absl::OkStatus();
+}
+
+std::string PhoneLine::AskWho(const OpContext& ctx) {
+  return AskPlatformId(ctx, *phone_.device).value_or("");
 }
 
 absl::StatusOr<AdbSync*> PhoneLine::sync(const OpContext& ctx) {
@@ -93,6 +101,11 @@ absl::Status PhoneLine::Run(const OpContext& ctx, absl::FunctionRef<absl::Status
     }
     MOORING_RETURN_IF_ERROR(back);
     ++returns_;
+    const std::string who = AskWho(ctx);
+    if (who.empty() || platform_id_.empty() || who == platform_id_) continue;
+    return Failure(absl::StatusCode::kFailedPrecondition, v1::CAUSE_ANOTHER_PHONE,
+                   "another phone with the same serial number was plugged in",
+                   "unplug it, and plug in again the one that was being backed up");
   }
 }
 

@@ -38,7 +38,7 @@ using FindPhone = std::function<absl::StatusOr<AndroidPhone>(const OpContext& ct
 bool IsPhoneLost(const absl::Status& status);
 
 // Whether every other step of a session would meet the same: called off, no
-// phone, no room. A phone that hangs or talks nonsense in one does not.
+// phone or another one, no room. A phone that hangs or talks nonsense in one does not.
 bool EndsSession(const absl::Status& status);
 
 // Thread-bound. `clock`, `progress` outlive it.
@@ -60,12 +60,15 @@ class PhoneLine {
   // Runs `work` until it ends with anything but a lost phone, waiting for the
   // phone in between. `work` begins where it was, not from the start.
   // kUnavailable (CAUSE_UNPLUGGED): the phone did not come back in time.
+  // kFailedPrecondition (CAUSE_ANOTHER_PHONE): one with its serial number did.
   absl::Status Run(const OpContext& ctx, absl::FunctionRef<absl::Status()> work);
 
   // Times that the phone was lost and came back.
   int returns() const { return returns_; }
 
  private:
+  // The platform's own id of the phone that is there; empty if it does not tell.
+  std::string AskWho(const OpContext& ctx);
   absl::Status AwaitUsable(const OpContext& ctx, absl::Duration patience, const std::string& what);
 
   Clock& clock_;
@@ -76,6 +79,8 @@ class PhoneLine {
   std::string message_;
   AndroidPhone phone_;
   std::unique_ptr<AdbSync> sync_;
+  // Whose session this is.
+  std::string platform_id_;
   int returns_ = 0;
 };
 

@@ -53,6 +53,7 @@ absl::StatusOr<std::unique_ptr<AgentProcess>> AgentProcess::Start(Environment& e
   options.sessions_max =
       loaded.config.sessions_max() == 0 ? kSessionsMaxDefault : loaded.config.sessions_max();
   options.backup_on_attach = automatic && loaded.config.backup_on_attach();
+  options.unplugged_wait_seconds = loaded.config.unplugged_wait_seconds();
   options.command = environment.session;
   MOORING_ASSIGN_OR_RETURN(const CertificateFacts facts,
                            ReadCertificate(loaded.identity.certificate_chain));

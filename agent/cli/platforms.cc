@@ -26,13 +26,19 @@ PlatformEngines::PlatformEngines(Clock& clock, Random& random)
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> PlatformEngines::Make(v1::Platform platform,
-                                                              const std::string& serial) {
+                                                              const std::string& serial,
+                                                              const EngineOptions& options) {
   switch (platform) {
     case v1::PLATFORM_IOS:
       return MakeIosEngine(serial, IosDependencies{clock_, random_, IosPatience()});
-    case v1::PLATFORM_ANDROID:
+    case v1::PLATFORM_ANDROID: {
       MOORING_RETURN_IF_ERROR(adb_status_);
-      return MakeAndroidEngine(serial, AndroidDependencies{clock_, *adb_, usb_, AndroidPatience()});
+      AndroidPatience patience;
+      if (options.unplugged_wait > absl::ZeroDuration()) {
+        patience.unplugged = options.unplugged_wait;
+      }
+      return MakeAndroidEngine(serial, AndroidDependencies{clock_, *adb_, usb_, patience});
+    }
     default:
       return absl::UnimplementedError("this agent knows iPhones, iPads and Android phones alone");
   }

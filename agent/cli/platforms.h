@@ -22,8 +22,8 @@ class PlatformEngines final : public EngineFactory {
  public:
   PlatformEngines(Clock& clock, Random& random);
 
-  absl::StatusOr<std::unique_ptr<Engine>> Make(v1::Platform platform,
-                                               const std::string& serial) override;
+  absl::StatusOr<std::unique_ptr<Engine>> Make(v1::Platform platform, const std::string& serial,
+                                               const EngineOptions& options) override;
 
   // `listener` and this outlive the monitors.
   absl::StatusOr<std::vector<std::unique_ptr<DeviceMonitor>>> StartMonitors(

@@ -126,12 +126,19 @@ bool Daemon::IsBusy(const std::string& serial) const {
                      [&](const auto& job) { return !job->over && job->serial() == serial; });
 }
 
+bool Daemon::HasSession(const std::string& serial) const {
+  return std::any_of(running_.begin(), running_.end(), [&](const auto& job) {
+    return !job->is_probe() && !job->over && job->serial() == serial;
+  });
+}
+
 Job& Daemon::AddJob(const std::string& serial, Start::Task task) {
   auto job = std::make_unique<Job>();
   job->start.set_task(task);
   job->start.set_serial(serial);
   job->start.set_platform(devices_[serial].facts.platform());
   job->start.set_agent_version(options_.agent_version);
+  job->start.set_unplugged_wait_seconds(options_.unplugged_wait_seconds);
   if (task != Start::TASK_PROBE) {
     job->start.set_hpke_private_key(ToString(hpke_private_key_.view()));
   }
@@ -193,6 +200,7 @@ void Daemon::OnJobEnded(Job& job, SessionEnd end) {
     AfterProbe(job, end);
   } else {
     AfterSession(job, end);
+    missed_.erase(job.serial());
   }
   job.over = true;
   StartWaiting();
@@ -274,6 +282,7 @@ void Daemon::Probe(const std::string& serial) {
 void Daemon::OnAttached(const DeviceMonitor::Attached& attached) {
   MutexLock lock(mutex_);
   log_.Info("phone attached", {{"serial", attached.serial}});
+  missed_.erase(attached.serial);
   Device& device = devices_[attached.serial];
   device = Device();
   device.facts.set_platform(attached.platform);
@@ -288,6 +297,7 @@ void Daemon::OnDetached(const std::string& serial) {
   const auto it = devices_.find(serial);
   if (it == devices_.end()) return;
   const bool was_told = !it->second.provisional;
+  if (HasSession(serial)) missed_[serial] = it->second;
   devices_.erase(it);
   log_.Info("phone detached", {{"serial", serial}});
   changed_.NotifyAll();

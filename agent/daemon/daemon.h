@@ -36,6 +36,8 @@ struct DaemonOptions {
   std::size_t sessions_max = 8;
   // Start a backup when a phone that is due is here.
   bool backup_on_attach = true;
+  // For a phone that was unplugged in a session; 0: as its engine sees fit.
+  std::uint32_t unplugged_wait_seconds = 0;
   LinkOptions link;
   SessionCommand command;
 };
@@ -96,6 +98,8 @@ class Daemon final : public DeviceMonitor::Listener, public ControlStream::Liste
   Job* FindJob(const std::string& serial, session::v1::Start::Task task)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool IsBusy(const std::string& serial) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A backup or restore of it runs.
+  bool HasSession(const std::string& serial) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Job& AddJob(const std::string& serial, session::v1::Start::Task task)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Probe(const std::string& serial) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -117,6 +121,8 @@ class Daemon final : public DeviceMonitor::Listener, public ControlStream::Liste
   absl::StatusOr<std::shared_ptr<JobWatch>> StartForDesk(const session::v1::DeskRequest& request);
   session::v1::AgentStatus Status();
   session::v1::DeviceList Devices();
+  session::v1::AttachedDevice Describe(const std::string& serial, const Device& device) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   ServerChannel& channel_;
   Clock& clock_;
@@ -133,6 +139,8 @@ class Daemon final : public DeviceMonitor::Listener, public ControlStream::Liste
   absl::Duration clock_skew_ ABSL_GUARDED_BY(mutex_);
   absl::Time certificate_expires_at_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Device> devices_ ABSL_GUARDED_BY(mutex_);
+  // Unplugged while a session of theirs runs, which may wait for them.
+  std::map<std::string, Device> missed_ ABSL_GUARDED_BY(mutex_);
   std::list<std::unique_ptr<Job>> waiting_ ABSL_GUARDED_BY(mutex_);
   std::list<std::unique_ptr<Job>> running_ ABSL_GUARDED_BY(mutex_);
 

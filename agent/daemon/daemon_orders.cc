@@ -55,12 +55,13 @@ void Daemon::OnStanding(const v1::DeviceStanding& standing) {
   if (it == devices_.end()) return;
   Device& device = it->second;
   const bool was_told = device.has_standing;
+  const bool was_assigned = device.standing.assigned();
   device.has_standing = true;
   device.standing = standing;
   if (!standing.assigned() && !was_told) {
     log_.Info("phone not assigned", {{"serial", standing.serial()}});
   }
-  if (!standing.assigned() || !was_told || device.message == kNotAssignedMessage) {
+  if (!standing.assigned() || !was_told || !was_assigned) {
     device.message = DeskMessage(standing, device.waiting_for, device.probe_message);
   }
   Decide(standing.serial());
@@ -119,6 +120,13 @@ absl::StatusOr<std::shared_ptr<JobWatch>> Daemon::StartForDesk(const DeskRequest
                    "plug it in; mooring-agent devices lists what is here");
   }
   const Device& device = devices_.at(serial);
+  if (backup && device.has_standing && device.standing.another_phone()) {
+    return Failure(absl::StatusCode::kPermissionDenied, v1::CAUSE_ANOTHER_PHONE,
+                   fmt::format("another phone than before has the serial number {}; nothing is "
+                               "read from it",
+                               serial),
+                   "an administrator assigns it again: mooring device assign");
+  }
   if (backup && device.has_standing && !device.standing.assigned()) {
     return Failure(absl::StatusCode::kPermissionDenied, v1::CAUSE_NOT_ASSIGNED,
                    fmt::format("{} is not assigned to anyone; nothing is read from it", serial),
@@ -198,28 +206,38 @@ session::v1::AgentStatus Daemon::Status() {
   return status;
 }
 
+session::v1::AttachedDevice Daemon::Describe(const std::string& serial,
+                                             const Device& device) const {
+  session::v1::AttachedDevice one;
+  *one.mutable_facts() = device.facts;
+  one.set_device_id(device.standing.device_id());
+  one.set_assigned(device.standing.assigned());
+  one.set_admitted(device.standing.admitted());
+  one.set_due(device.standing.due());
+  one.set_person(device.standing.person());
+  if (device.standing.has_last_snapshot_at()) {
+    *one.mutable_last_snapshot_at() = device.standing.last_snapshot_at();
+  }
+  one.set_message(device.message);
+  one.set_waiting_for(device.waiting_for);
+  for (const auto& job : running_) {
+    if (job->is_probe() || job->over || job->serial() != serial) continue;
+    *one.mutable_progress() = job->progress;
+    one.set_message(job->progress.message());
+    one.set_waiting_for(job->progress.waiting_for());
+  }
+  return one;
+}
+
 session::v1::DeviceList Daemon::Devices() {
   MutexLock lock(mutex_);
   session::v1::DeviceList list;
-  for (const auto& [serial, device] : devices_) {
+  for (const auto& [serial, device] : devices_) *list.add_devices() = Describe(serial, device);
+  for (const auto& [serial, device] : missed_) {
     session::v1::AttachedDevice& one = *list.add_devices();
-    *one.mutable_facts() = device.facts;
-    one.set_device_id(device.standing.device_id());
-    one.set_assigned(device.standing.assigned());
-    one.set_admitted(device.standing.admitted());
-    one.set_due(device.standing.due());
-    one.set_person(device.standing.person());
-    if (device.standing.has_last_snapshot_at()) {
-      *one.mutable_last_snapshot_at() = device.standing.last_snapshot_at();
-    }
-    one.set_message(device.message);
-    one.set_waiting_for(device.waiting_for);
-    for (const auto& job : running_) {
-      if (job->is_probe() || job->over || job->serial() != serial) continue;
-      *one.mutable_progress() = job->progress;
-      one.set_message(job->progress.message());
-      one.set_waiting_for(job->progress.waiting_for());
-    }
+    one = Describe(serial, device);
+    one.set_unplugged(true);
+    one.set_message(UnpluggedMessage(one.progress()));
   }
   return list;
 }

@@ -1,6 +1,16 @@
 #include "agent/daemon/owner_words.h"
 
+#include <fmt/format.h>
+
+#include "storage/base/bytes.h"
+
 namespace mooring::agent {
+namespace {
+
+// As many as `mooring session list` shows.
+constexpr std::size_t kSessionDigits = 12;
+
+}  // namespace
 
 session::v1::Finished InOrganizationsWords(session::v1::Finished finished, bool is_backup,
                                            const v1::DeviceStanding& standing) {
@@ -18,11 +28,21 @@ session::v1::Finished InOrganizationsWords(session::v1::Finished finished, bool 
 
 std::string DeskMessage(const v1::DeviceStanding& standing, v1::WaitingFor waiting_for,
                         const std::string& message) {
-  if (!standing.assigned()) return kNotAssignedMessage;
+  if (!standing.assigned()) {
+    return standing.another_phone() ? kAnotherPhoneMessage : kNotAssignedMessage;
+  }
   if (waiting_for == v1::WAITING_FOR_USB_DEBUGGING && standing.debugging_forbidden()) {
     return kDebuggingForbiddenMessage;
   }
   return message;
+}
+
+std::string UnpluggedMessage(const v1::Progress& progress) {
+  const std::string id = ToHex(AsBytes(progress.session_id())).substr(0, kSessionDigits);
+  const char* const what = progress.waiting_for() == v1::WAITING_FOR_PHONE
+                               ? "plug it in again to go on"
+                               : "its session is ending";
+  return fmt::format("unplugged: {} (session {})", what, id.empty() ? "not begun" : id);
 }
 
 bool WasForAPerson(v1::Cause cause) {

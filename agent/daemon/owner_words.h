@@ -14,6 +14,11 @@ inline constexpr char kNotAssignedMessage[] =
     "Not assigned to anyone yet, so nothing is read from it; an administrator assigns it with "
     "mooring device assign";
 
+// What it says of a phone whose serial number another one had before.
+inline constexpr char kAnotherPhoneMessage[] =
+    "Another phone than before has this serial number, so nothing is read from it; an "
+    "administrator assigns it again with mooring device assign";
+
 // What its owner reads where the company's device management keeps USB debugging off.
 inline constexpr char kDebuggingForbiddenMessage[] =
     "Your company's device management does not allow USB debugging on this phone, so it cannot be "
@@ -31,6 +36,9 @@ session::v1::Finished InOrganizationsWords(session::v1::Finished finished, bool 
 // What the desk shows of a probed phone; `message` is the probe's own.
 std::string DeskMessage(const v1::DeviceStanding& standing, v1::WaitingFor waiting_for,
                         const std::string& message);
+
+// What it shows of a phone that was unplugged in the session whose progress this is.
+std::string UnpluggedMessage(const v1::Progress& progress);
 
 // How long a phone that failed for `cause` is left alone: a person who said no,
 // or was not there, is not asked again at once.

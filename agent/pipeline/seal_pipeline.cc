@@ -86,7 +86,8 @@ void SealPipeline::Work(std::stop_token stop) {
     Bytes().swap(piece.content);
     if (!frame.ok()) return Fail(frame.status());
     const bool organization = piece.organization_domain;
-    auto chunk = (organization ? organization_sealer_ : person_sealer_).Seal(*frame, piece.kind);
+    const auto& sealer = organization ? organization_sealer_ : person_sealer_;
+    auto chunk = sealer.Seal(*std::move(frame), piece.kind);
     if (!chunk.ok()) return Fail(chunk.status());
     const storage::ChunkRef ref{chunk->id, chunk->key, chunk->raw_bytes,
                                 organization ? organization_ : person_};

@@ -3,12 +3,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include "storage/base/status.h"
 
@@ -16,6 +18,8 @@ namespace mooring::agent {
 namespace {
 
 constexpr std::size_t kLengthBytes = 4;
+// Read at once; small enough to stay in the processor's cache.
+constexpr int kReadBlockBytes = 64 << 10;
 // Buffers larger than this are given back once a message is through.
 constexpr std::size_t kKeptBufferBytes = std::size_t{64} << 10;
 
@@ -47,6 +51,35 @@ absl::Status ReadAll(int fd, std::span<std::byte> out) {
   }
   return absl::OkStatus();
 }
+
+// The rest of one message, read from the socket as the parser asks for it: a
+// chunk goes straight into its field, without a buffer of its own.
+class MessageBody final : public google::protobuf::io::CopyingInputStream {
+ public:
+  MessageBody(int fd, std::size_t bytes) : fd_(fd), left_(bytes) {}
+
+  int Read(void* buffer, int size) override {
+    const std::size_t wanted = std::min(left_, static_cast<std::size_t>(size));
+    if (wanted == 0) return 0;
+    status_ = ReadAll(fd_, {static_cast<std::byte*>(buffer), wanted});
+    if (!status_.ok()) return -1;
+    left_ -= wanted;
+    return static_cast<int>(wanted);
+  }
+  // What the parser left, where it gave up.
+  absl::Status Drain() {
+    std::byte waste[4096];
+    while (status_.ok() && left_ > 0) {
+      if (Read(waste, sizeof(waste)) <= 0) break;
+    }
+    return status_;
+  }
+
+ private:
+  const int fd_;
+  std::size_t left_;
+  absl::Status status_;
+};
 
 void TrimIfLarge(Bytes& buffer) {
   if (buffer.capacity() > kKeptBufferBytes) Bytes().swap(buffer);
@@ -106,11 +139,10 @@ absl::Status MessagePipe::Receive(google::protobuf::MessageLite& message) {
         ToAbsl(fmt::format("pipe: a message of {} bytes is announced; at most {} are allowed",
                            length, kPipeMessageBytesMax)));
   }
-  receive_buffer_.resize(length);
-  MOORING_RETURN_IF_ERROR(ReadAll(fd_.get(), receive_buffer_));
-  const bool parsed =
-      message.ParseFromArray(receive_buffer_.data(), static_cast<int>(receive_buffer_.size()));
-  TrimIfLarge(receive_buffer_);
+  MessageBody body(fd_.get(), length);
+  google::protobuf::io::CopyingInputStreamAdaptor stream(&body, kReadBlockBytes);
+  const bool parsed = message.ParseFromBoundedZeroCopyStream(&stream, static_cast<int>(length));
+  MOORING_RETURN_IF_ERROR(body.Drain());
   if (!parsed) return absl::DataLossError("pipe: what came is not a message of this protocol");
   return absl::OkStatus();
 }

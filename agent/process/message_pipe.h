@@ -60,7 +60,6 @@ class MessagePipe {
   OwnedFd fd_;
   Mutex send_mutex_;
   Bytes send_buffer_ ABSL_GUARDED_BY(send_mutex_);
-  Bytes receive_buffer_;
 };
 
 }  // namespace mooring::agent

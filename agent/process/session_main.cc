@@ -45,7 +45,8 @@ void Listen(MessagePipe& pipe, PipeLink& link, std::stop_source& stop) {
 FromSession RunTask(const OpContext& ctx, const Start& start, EngineFactory& engines,
                     PipeLink& link, Random& random, ProgressSink& progress) {
   FromSession last;
-  auto engine = engines.Make(start.platform(), start.serial());
+  auto engine = engines.Make(start.platform(), start.serial(),
+                             {absl::Seconds(start.unplugged_wait_seconds())});
   if (!engine.ok()) {
     last.mutable_finished()->set_cause(CauseOf(engine.status()));
     last.mutable_finished()->set_message(std::string(engine.status().message()));

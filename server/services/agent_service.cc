@@ -5,10 +5,10 @@
 #include <fmt/format.h>
 
 #include "proto/protocol_version.h"
-#include "server/log/json_text.h"
 #include "server/rpc/method_names.h"
 #include "server/rpc/tls.h"
 #include "server/services/device_facts.h"
+#include "server/services/phone_note.h"
 #include "server/services/proto_time.h"
 #include "storage/base/status.h"
 #include "storage/catalog/agent_store.h"
@@ -89,24 +89,19 @@ absl::Status AgentEvents::Attached(const Caller& caller, const v1::DeviceFacts& 
   const v1::DeviceFacts& clean = *cleaned;
   const OpContext ctx = Context();
   const DeviceId new_id = DeviceId::Make(parts_.random);
+  storage::DeviceRecord device;
   const absl::Status stored =
       parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
-        MOORING_ASSIGN_OR_RETURN(const auto known, tx.devices().FindBySerial(clean.serial()));
         MOORING_ASSIGN_OR_RETURN(
-            const auto device,
-            tx.devices().Attach(new_id, known ? MergeFacts(known->facts, clean) : clean,
-                                caller.agent.id, parts_.clock.Now()));
-        if (known && !known->facts.platform_id().empty() && !clean.platform_id().empty() &&
-            known->facts.platform_id() != clean.platform_id()) {
-          // It was reset, or is another phone with the same serial number.
-          return tx.Audit(
-              AuditOf(parts_, caller.actor(), "device.platform_changed", device.id.hex()));
-        }
-        if (device.id != new_id) return absl::OkStatus();
-        return tx.Audit(AuditOf(parts_, caller.actor(), "device.discover", device.id.hex(),
-                                fmt::format(R"({{"serial":{}}})", JsonText(device.serial))));
+            device, NotePhone(parts_, tx, new_id, clean, caller.agent.id, caller.actor()));
+        return absl::OkStatus();
       });
   MOORING_RETURN_IF_ERROR(stored);
+  if (WasTakenOver(device)) {
+    // A session that runs is of the phone before, and must not go on with this one.
+    MOORING_RETURN_IF_ERROR(
+        sessions_.Cancel(ctx, device.id, v1::CAUSE_ANOTHER_PHONE, kAnotherPhoneMessage));
+  }
   standings_.Push(ctx, clean.serial());
   const absl::Status dispatched = restores_.Dispatch(ctx, clean.serial());
   if (!dispatched.ok()) {

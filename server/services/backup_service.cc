@@ -9,6 +9,8 @@
 #include "proto/rpc_status.h"
 #include "server/compliance/policy_check.h"
 #include "server/rpc/method_names.h"
+#include "server/services/device_facts.h"
+#include "server/services/phone_note.h"
 #include "server/services/proto_time.h"
 #include "server/services/upload_stream.h"
 #include "storage/base/status.h"
@@ -134,15 +136,16 @@ absl::Status BackupServiceImpl::Begin(const Caller& caller, const OpContext& ctx
 
 absl::StatusOr<BackupServiceImpl::Admitted> BackupServiceImpl::CheckDevice(
     const Caller& caller, const OpContext& ctx, const v1::BeginBackupRequest& request) {
-  const v1::DeviceFacts& facts = request.device();
+  MOORING_ASSIGN_OR_RETURN(const v1::DeviceFacts facts, CleanFacts(request.device()));
   std::optional<storage::DeviceRecord> device;
   std::optional<v1::StoredPolicy> policy;
   const DeviceId new_id = DeviceId::Make(parts_.random);
   const absl::Status read = parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
     MOORING_ASSIGN_OR_RETURN(device, tx.devices().FindBySerial(facts.serial()));
-    if (!device || device->attached_agent != caller.agent.id) {
+    if (!device || device->attached_agent != caller.agent.id ||
+        IsOtherPhone(device->facts, facts)) {
       MOORING_ASSIGN_OR_RETURN(
-          device, tx.devices().Attach(new_id, facts, caller.agent.id, parts_.clock.Now()));
+          device, NotePhone(parts_, tx, new_id, facts, caller.agent.id, caller.actor()));
     }
     if (!device->person) return absl::OkStatus();
     MOORING_ASSIGN_OR_RETURN(const auto person, tx.people().Get(*device->person));
@@ -152,6 +155,10 @@ absl::StatusOr<BackupServiceImpl::Admitted> BackupServiceImpl::CheckDevice(
     return absl::OkStatus();
   });
   MOORING_RETURN_IF_ERROR(read);
+  if (WasTakenOver(*device)) {
+    return WithCause(absl::FailedPreconditionError(kAnotherPhoneMessage), v1::CAUSE_ANOTHER_PHONE,
+                     kAnotherPhoneNextStep);
+  }
   if (!device->person) {
     return WithCause(
         absl::FailedPreconditionError("the phone is bound to nobody, so nothing is read from it"),
@@ -195,6 +202,7 @@ absl::Status BackupServiceImpl::Grant(const Caller& caller, const OpContext& ctx
   options.lease = parts_.settings.lease;
   MOORING_ASSIGN_OR_RETURN(const storage::BegunSession begun,
                            parts_.repository.Begin(ctx, options));
+  MOORING_RETURN_IF_ERROR(desk_.Begun(ctx, begun.device));
   MOORING_ASSIGN_OR_RETURN(const Bytes sealed, SealKeys(caller, begun));
   grant.set_phone_encryption(admitted.policy.phone_encryption() == v1::PHONE_ENCRYPTION_UNSPECIFIED
                                  ? v1::PHONE_ENCRYPTION_AS_IS

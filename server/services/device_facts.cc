@@ -58,15 +58,16 @@ absl::StatusOr<v1::DeviceFacts> CleanFacts(const v1::DeviceFacts& facts) {
 }
 
 v1::DeviceFacts MergeFacts(const v1::DeviceFacts& before, v1::DeviceFacts now) {
+  // What tells it from another phone is never forgotten.
+  if (now.model().empty()) now.set_model(before.model());
+  if (now.platform_id().empty()) now.set_platform_id(before.platform_id());
   if (now.trusted()) return now;
   if (now.name().empty()) now.set_name(before.name());
-  if (now.model().empty()) now.set_model(before.model());
   if (now.os_version().empty()) {
     now.set_os_version(before.os_version());
     now.set_sdk(before.sdk());
     now.set_phone_encrypts(before.phone_encrypts());
   }
-  if (now.platform_id().empty()) now.set_platform_id(before.platform_id());
   if (now.capacity_bytes() == 0) {
     now.set_capacity_bytes(before.capacity_bytes());
     now.set_used_bytes(before.used_bytes());

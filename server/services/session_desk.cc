@@ -114,7 +114,21 @@ absl::Status SessionDesk::Missed(const OpContext& ctx, const std::string& serial
 absl::Status SessionDesk::Expire(const OpContext& ctx) {
   MOORING_ASSIGN_OR_RETURN(const int expired, parts_.repository.ExpireSessions(ctx));
   // Another server may have ended some: what the board has is compared, not assumed.
+  MOORING_RETURN_IF_ERROR(Compare(ctx, parts_.board.Running()));
+  if (expired > 0) {
+    parts_.log.Info("session.expired", {{"count", static_cast<std::int64_t>(expired)}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SessionDesk::Begun(const OpContext& ctx, const DeviceId& device) {
   std::vector<v1::Session> running = parts_.board.Running();
+  std::erase_if(running,
+                [&](const v1::Session& session) { return session.device_id() != device.bytes(); });
+  return running.empty() ? absl::OkStatus() : Compare(ctx, running);
+}
+
+absl::Status SessionDesk::Compare(const OpContext& ctx, const std::vector<v1::Session>& running) {
   std::vector<storage::SessionRecord> over;
   const absl::Status read = parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
     over.clear();
@@ -134,9 +148,6 @@ absl::Status SessionDesk::Expire(const OpContext& ctx) {
       parts_.hub.Send(session.agent, order).IgnoreError();
     }
     Ended(ctx, session.id, session.state, session.cause, session.message);
-  }
-  if (expired > 0) {
-    parts_.log.Info("session.expired", {{"count", static_cast<std::int64_t>(expired)}});
   }
   return absl::OkStatus();
 }

@@ -34,12 +34,17 @@ class SessionDesk {
   absl::Status Missed(const OpContext& ctx, const std::string& serial, v1::Cause cause,
                       const std::string& message);
 
+  // A session of the device has begun: one that it took over from ends here, too,
+  // and gives back its slot.
+  absl::Status Begun(const OpContext& ctx, const DeviceId& device);
   // Ends sessions whose lease is over.
   absl::Status Expire(const OpContext& ctx);
   // Stores what agents said of their sessions, which also extends the leases.
   void StoreProgress(const OpContext& ctx);
 
  private:
+  // Ends here what the catalog says is over.
+  absl::Status Compare(const OpContext& ctx, const std::vector<v1::Session>& running);
   void Ended(const OpContext& ctx, const SessionId& session, v1::SessionState state,
              v1::Cause cause, const std::string& message);
 

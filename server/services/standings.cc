@@ -7,6 +7,7 @@
 
 #include "server/compliance/policy_check.h"
 #include "server/services/device_facts.h"
+#include "server/services/phone_note.h"
 #include "server/services/proto_time.h"
 #include "storage/base/status.h"
 #include "storage/catalog/policy_store.h"
@@ -20,6 +21,7 @@ absl::StatusOr<v1::DeviceStanding> Standings::Of(storage::Transaction& tx,
   standing.set_serial(view.device.serial);
   standing.set_device_id(view.device.id.bytes());
   standing.set_assigned(view.device.person.has_value());
+  standing.set_another_phone(WasTakenOver(view.device));
   if (!standing.assigned()) return standing;
   standing.set_person(view.person_name.empty() ? view.person_handle : view.person_name);
   standing.set_admitted(std::find(view.admitted.begin(), view.admitted.end(), agent) !=

@@ -27,7 +27,7 @@ struct DeviceRecord {
   std::string os_version;
   bool phone_encrypts = false;
   std::optional<PersonId> person;
-  std::uint32_t lineage = 1;  // Counts the people it has been bound to.
+  std::uint32_t lineage = 1;  // Counts how often it was bound to somebody else.
   absl::Time first_seen_at;
   absl::Time last_seen_at;
   std::optional<AgentId> attached_agent;  // Where it is plugged in now.
@@ -77,6 +77,10 @@ class DeviceStore {
   // admission; the same person again changes nothing. Returns the row as it is
   // then. kNotFound: no such device, or no such person.
   virtual absl::StatusOr<DeviceRecord> Assign(const DeviceId& id, const PersonId& person) = 0;
+
+  // Binds it to nobody. If it was bound, its lineage ends: whoever gets it next,
+  // the same person included, begins a new one. kNotFound: no such device.
+  virtual absl::Status Unbind(const DeviceId& id) = 0;
 
   // Lets `agent` read the base of the present lineage. kNotFound: no such device or agent.
   virtual absl::Status Admit(const DeviceId& id, const AgentId& agent,

@@ -160,6 +160,14 @@ class PgDeviceStore final : public DeviceStore {
     return *record;
   }
 
+  absl::Status Unbind(const DeviceId& id) override {
+    return Touched(sql_.Exec("UPDATE device SET person_id = NULL, lineage = CASE"
+                             " WHEN person_id IS NULL THEN lineage ELSE lineage + 1 END"
+                             " WHERE id = $1",
+                             id),
+                   NoSuchDevice());
+  }
+
   absl::Status Admit(const DeviceId& id, const AgentId& agent, const std::string& admitted_by,
                      absl::Time at) override {
     return Touched(

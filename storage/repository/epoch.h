@@ -41,7 +41,8 @@ std::string WhyCatalogIsOld(const CollectionState& state, const StoreEpoch& stor
 absl::Status CheckNotInRecovery(const CollectionState& state);
 
 // The same within a transaction that stands on the catalog's word of what is
-// there; also where `store`, read before the transaction, is ahead of it.
+// there; also where `store` is ahead of it. `store` is read after the
+// transaction's first statement and before this.
 absl::Status CheckEpoch(Transaction& tx, const StoreEpoch& store);
 
 // Reads both, in the right order; a catalog that is older enters recovery, with

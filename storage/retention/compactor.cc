@@ -41,11 +41,13 @@ class Rewrite {
       TakeBack(ctx);
       return written;
     }
-    const absl::Status entered = Enter(ctx);
-    // Where it is not known whether the pack went live, the row knows.
-    if (!entered.ok() && !absl::IsUnknown(entered)) TakeBack(ctx);
-    return entered;
+    // From here on the pack is the sweep's to judge: what an attempt in doubt left
+    // is not told apart from what an older catalog has forgotten.
+    return Enter(ctx);
   }
+
+  std::uint64_t size_bytes() const { return writer_.size_bytes(); }
+  bool has_moved() const { return !moved_.empty(); }
 
  private:
   absl::Status Write(const OpContext& ctx, const CompactionGroup& group) {
@@ -134,11 +136,6 @@ class Rewrite {
     if (discarded.ok()) parts_.objects.Remove(ctx, PackObjectKey(pack_)).IgnoreError();
   }
 
- public:
-  std::uint64_t size_bytes() const { return writer_.size_bytes(); }
-  bool has_moved() const { return !moved_.empty(); }
-
- private:
   Round& round_;
   ChunkReader& reader_;
   CollectionParts& parts_;

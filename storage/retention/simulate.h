@@ -9,8 +9,8 @@
 
 namespace mooring::storage {
 
-inline constexpr std::uint32_t kSimulatedPerWeekMax = 50;
-inline constexpr std::uint32_t kSimulatedYearsMax = 20;
+inline constexpr std::uint32_t kSimulatedPerWeekMax = 21;
+inline constexpr std::uint32_t kSimulatedYearsMax = 10;
 
 // The first backup is on a Monday of a year that begins with one. Numbers that are
 // left out are filled in. kInvalidArgument: a number above its bound, or rules that

@@ -161,24 +161,27 @@ absl::StatusOr<Frame> Frame::Make(ByteView content, Compression compression) {
   const std::size_t raw_frame_bytes = PadmeBytes(kHeaderBytes + content.size());
   const bool compress = compression == Compression::kAlways ||
                         (compression == Compression::kProbe && LooksCompressible(content));
+  Bytes frame;
   if (compress && !content.empty()) {
-    // Room for less than the content: what does not fit is not worth having.
-    Bytes frame(kHeaderBytes + content.size() - 1);
-    const std::size_t body = Compress(content, std::span(frame).subspan(kHeaderBytes));
+    // Room for less than the content: what does not fit is not worth having. Not
+    // cleared first, as a vector would be.
+    const std::unique_ptr<std::byte[]> room(new std::byte[content.size() - 1]);
+    const std::size_t body = Compress(content, {room.get(), content.size() - 1});
     const std::size_t padded = PadmeBytes(kHeaderBytes + body);
     if (body != 0 && padded < raw_frame_bytes) {
-      WriteHeader(frame, kCodecZstd, raw_bytes, body);
-      frame.resize(kHeaderBytes + body);  // Drops what the encoder left behind the body.
-      frame.resize(padded);
+      frame.reserve(kFrontBytes + padded + kBackBytes);
+      frame.resize(kFrontBytes + kHeaderBytes);
+      WriteHeader(std::span(frame).subspan(kFrontBytes), kCodecZstd, raw_bytes, body);
+      Append(frame, ByteView(room.get(), body));
+      frame.resize(kFrontBytes + padded);
       return Frame(std::move(frame), raw_bytes);
     }
   }
-  Bytes frame;
-  frame.reserve(raw_frame_bytes);
-  frame.resize(kHeaderBytes);
-  WriteHeader(frame, kCodecRaw, raw_bytes, raw_bytes);
+  frame.reserve(kFrontBytes + raw_frame_bytes + kBackBytes);
+  frame.resize(kFrontBytes + kHeaderBytes);
+  WriteHeader(std::span(frame).subspan(kFrontBytes), kCodecRaw, raw_bytes, raw_bytes);
   Append(frame, content);
-  frame.resize(raw_frame_bytes);
+  frame.resize(kFrontBytes + raw_frame_bytes);
   return Frame(std::move(frame), raw_bytes);
 }
 

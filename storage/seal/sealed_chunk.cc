@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
+#include <span>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -33,9 +36,9 @@ ChunkSealer::ChunkSealer(const SecretBytes& domain_secret) : domain_secret_(doma
   MOORING_CHECK(domain_secret_.size() == 32);
 }
 
-absl::StatusOr<SealedChunk> ChunkSealer::Seal(const Frame& frame, ChunkKind kind) const {
-  const ByteView plain = frame.view();
-  const Sha256Digest hash = Sha256(plain);
+absl::StatusOr<SealedChunk> ChunkSealer::Seal(Frame frame, ChunkKind kind) const {
+  static_assert(Frame::kFrontBytes == kHeaderBytes && Frame::kBackBytes == kAeadTagBytes);
+  const Sha256Digest hash = Sha256(frame.view());
   const std::array<std::byte, kHeaderBytes> header = {kSuite, static_cast<std::byte>(kind),
                                                       std::byte{0}, std::byte{0}};
   // HKDF-Expand of one block, written as the HMAC that it is (RFC 5869).
@@ -44,15 +47,16 @@ absl::StatusOr<SealedChunk> ChunkSealer::Seal(const Frame& frame, ChunkKind kind
       domain_secret_.view(), {AsBytes(kLabel), ByteView(header).first(2), hash, kFirstBlock});
 
   SealedChunk chunk;
-  chunk.bytes.reserve(plain.size() + kSealedOverheadBytes);
-  chunk.bytes.assign(header.begin(), header.end());
-  chunk.bytes.resize(plain.size() + kSealedOverheadBytes);
-  AeadSeal(key, kNonce, {AsBytes(kLabel), header}, plain,
-           std::span(chunk.bytes).subspan(kHeaderBytes));
+  chunk.bytes = std::move(frame.bytes_);
+  std::copy(header.begin(), header.end(), chunk.bytes.begin());
+  const std::size_t plain_bytes = chunk.bytes.size() - kHeaderBytes;
+  chunk.bytes.resize(chunk.bytes.size() + kAeadTagBytes);
+  const std::span<std::byte> body = std::span(chunk.bytes).subspan(kHeaderBytes);
+  AeadSeal(key, kNonce, {AsBytes(kLabel), header}, body.first(plain_bytes), body);
   chunk.id = ChunkIdOf(chunk.bytes);
   chunk.key = IdOf<ChunkKey>(key);
   chunk.frame_hash = IdOf<FrameHash>(hash);
-  chunk.raw_bytes = frame.raw_bytes();
+  chunk.raw_bytes = frame.raw_bytes_;
   return chunk;
 }
 
@@ -87,7 +91,10 @@ absl::StatusOr<OpenedChunk> OpenChunk(ByteView sealed, const ChunkId& id, const 
   if (ChunkIdOf(sealed) != id) {
     return absl::DataLossError("sealed chunk: its bytes do not hash to its id");
   }
-  Bytes frame(sealed.size() - kSealedOverheadBytes);
+  // Not cleared first, as a vector would be.
+  const std::size_t frame_bytes = sealed.size() - kSealedOverheadBytes;
+  const std::unique_ptr<std::byte[]> room(new std::byte[frame_bytes]);
+  const std::span<std::byte> frame(room.get(), frame_bytes);
   const absl::Status opened =
       AeadOpen(key.view(), kNonce, {AsBytes(kLabel), sealed.first(kHeaderBytes)},
                sealed.subspan(kHeaderBytes), frame);

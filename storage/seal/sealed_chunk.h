@@ -46,7 +46,7 @@ class ChunkSealer {
   explicit ChunkSealer(const SecretBytes& domain_secret);
 
   // Takes a frame and nothing else: there is no way to name the key.
-  absl::StatusOr<SealedChunk> Seal(const Frame& frame, ChunkKind kind) const;
+  absl::StatusOr<SealedChunk> Seal(Frame frame, ChunkKind kind) const;
 
  private:
   SecretBytes domain_secret_;

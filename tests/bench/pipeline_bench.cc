@@ -61,8 +61,9 @@ void BenchSteps() {
   begun = absl::Now();
   ByteView rest = data;
   for (const std::size_t cut : cuts) {
-    const auto frame = storage::Frame::Make(rest.first(cut), storage::Compression::kProbe);
-    if (!frame.ok() || !sealer.Seal(*frame, storage::ChunkKind::kFileData).ok()) std::abort();
+    auto frame = storage::Frame::Make(rest.first(cut), storage::Compression::kProbe);
+    if (!frame.ok() || !sealer.Seal(*std::move(frame), storage::ChunkKind::kFileData).ok())
+      std::abort();
     rest = rest.subspan(cut);
   }
   PrintRow("seal (compress, pad, hash, encrypt)", kBytes,

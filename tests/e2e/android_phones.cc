@@ -2,10 +2,12 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <utility>
 
 #include <gtest/gtest.h>
 
+#include "agent/android/storage_rules.h"
 #include "tests/phones/common/free_port.h"
 
 namespace mooring::testing {
@@ -48,14 +50,49 @@ RunResult AndroidPhones::Control(std::vector<std::string> words) {
   return RunProgram(argv);
 }
 
+Json AndroidPhones::ControlJson(const std::vector<std::string>& words) {
+  const RunResult result = Control(words);
+  EXPECT_EQ(result.exit_code, 0) << words.front() << "\n" << result.out << result.err;
+  Json json = Json::parse(result.out, nullptr, false);
+  EXPECT_TRUE(json.is_object()) << words.front() << " did not print JSON:\n" << result.out;
+  return json;
+}
+
 std::vector<std::string> AndroidPhones::Serials() {
-  const Json listed = Json::parse(Control({"list"}).out, nullptr, false);
   std::vector<std::string> serials;
-  if (!listed.is_object()) return serials;
-  for (const Json& phone : listed.value("phones", Json::array())) {
-    serials.push_back(phone.value("serial", ""));
-  }
+  const Json list = ControlJson({"list"});
+  for (const Json& phone : list["phones"]) serials.push_back(phone.value("serial", ""));
   return serials;
+}
+
+Json AndroidPhones::State(const std::string& serial) {
+  return ControlJson({"state", serial}).value("phone", Json::object());
+}
+
+std::string AndroidPhones::Content(const std::string& serial) {
+  std::vector<std::string> lines;
+  const Json dump = ControlJson({"dump", serial});
+  for (const Json& file : dump["files"]) {
+    const std::string path = file.value("path", "");
+    const std::string hash = file.value("sha256", "");
+    // Below /sdcard, or below /storage/CARD.
+    const std::size_t root = path.compare(0, 9, "/storage/") == 0 ? 9 : 1;
+    if (hash.empty() || agent::IsSkippedPath(path.substr(path.find('/', root) + 1))) continue;
+    lines.push_back(hash + " " + std::to_string(file.value("size", std::uint64_t{0})) + " " + path);
+  }
+  std::sort(lines.begin(), lines.end());
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  return text;
+}
+
+std::string AndroidPhones::Violations() {
+  std::string text;
+  const Json list = ControlJson({"list"});
+  for (const Json& phone : list["phones"]) {
+    for (const Json& violation : phone["violations"]) text += violation.dump() + "\n";
+  }
+  return text;
 }
 
 }  // namespace mooring::testing

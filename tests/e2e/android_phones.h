@@ -23,8 +23,16 @@ class AndroidPhones {
 
   // One command of its control socket, for example {"authorize", "0"}.
   RunResult Control(std::vector<std::string> words);
+  // The same, parsed; null and a failed EXPECT if the simulator refuses it.
+  Json ControlJson(const std::vector<std::string>& words);
   // Serial numbers in the order in which the phones were made.
   std::vector<std::string> Serials();
+  // What the simulator says of the phone: bytes on the wire, whether it is attached.
+  Json State(const std::string& serial);
+  // "sha256 size path" of every file that a backup takes, sorted.
+  std::string Content(const std::string& serial);
+  // What the phones held against their host, one a line.
+  std::string Violations();
 
  private:
   RunResult Adb(const std::string& command);

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -76,7 +77,7 @@ bool Deployment::StopServer() {
   return server_->Wait(absl::Seconds(60)) == 0;
 }
 
-RunResult Deployment::Mooring(std::vector<std::string> words) {
+RunResult Deployment::Mooring(std::vector<std::string> words, absl::Duration timeout) {
   const Json endpoints = Json::parse(ReadText(server_dir() + "/endpoints.json"), nullptr, false);
   std::string token = ReadText(server_dir() + "/admin-token");
   while (!token.empty() && token.back() == '\n') token.pop_back();
@@ -84,7 +85,8 @@ RunResult Deployment::Mooring(std::vector<std::string> words) {
                     {{"MOORING_SERVER", endpoints.value("enrollment", "")},
                      {"MOORING_TOKEN", token},
                      {"MOORING_CA", server_dir() + "/ca.pem"},
-                     {"MOORING_CONFIG", path() + "/mooring.yaml"}});
+                     {"MOORING_CONFIG", path() + "/mooring.yaml"}},
+                    "", timeout);
 }
 
 Json Deployment::MooringJson(std::vector<std::string> words) {
@@ -109,12 +111,13 @@ std::string Deployment::Enroll(const std::string& agent) {
 
 void Deployment::StartAgent(const std::string& agent, const std::string& farm) {
   agent_farms_[agent] = farm;
+  const std::string socket = agent_dir(agent) + "/agent.sock";
+  unlink(socket.c_str());  // Of one that was killed.
   agents_[agent] = std::make_unique<Background>(
       std::vector<std::string>{Binary("mooring-agent"), "run", "--state-dir", agent_dir(agent)},
       FarmEnvironment(farm), path() + "/agent-" + agent + ".out",
       path() + "/agent-" + agent + ".log");
   struct stat st {};
-  const std::string socket = agent_dir(agent) + "/agent.sock";
   EXPECT_TRUE(Eventually([&] { return stat(socket.c_str(), &st) == 0; }, absl::Seconds(20)));
 }
 
@@ -209,7 +212,7 @@ void Deployment::Assign(const std::string& serial, const std::string& handle) {
 }
 
 RunResult Deployment::Restore(const std::string& from, const std::string& to,
-                              const std::string& snapshot) {
+                              const std::string& snapshot, absl::Duration timeout) {
   const RunResult asked = Mooring({"restore", "start", "--from", from, "--to", to, "--snapshot",
                                    snapshot, "--reason", "test", "-o", "json"});
   EXPECT_EQ(asked.exit_code, 6) << asked.out << asked.err;
@@ -217,7 +220,7 @@ RunResult Deployment::Restore(const std::string& from, const std::string& to,
   if (restore.is_discarded()) return asked;
   const RunResult approved = Mooring({"request", "approve", restore["request"].value("id", "")});
   EXPECT_EQ(approved.exit_code, 0) << approved.out << approved.err;
-  return Mooring({"restore", "status", restore.value("restore_id", ""), "--wait"});
+  return Mooring({"restore", "status", restore.value("restore_id", ""), "--wait"}, timeout);
 }
 
 Json Deployment::LatestSnapshot(const std::string& serial) {

@@ -36,7 +36,7 @@ class Deployment {
   Background& server() { return *server_; }
 
   // The CLI, logged in as the first administrator.
-  RunResult Mooring(std::vector<std::string> words);
+  RunResult Mooring(std::vector<std::string> words, absl::Duration timeout = absl::Minutes(2));
   // The same with `-o json`, parsed; null and a failed EXPECT if it fails.
   Json MooringJson(std::vector<std::string> words);
 
@@ -70,7 +70,8 @@ class Deployment {
   void Assign(const std::string& serial, const std::string& handle);
   // Restores `from`'s latest (or `snapshot`) to `to`, approving the request; the CLI's result.
   RunResult Restore(const std::string& from, const std::string& to,
-                    const std::string& snapshot = "latest");
+                    const std::string& snapshot = "latest",
+                    absl::Duration timeout = absl::Minutes(2));
 
   // The newest snapshot's JSON of the device.
   Json LatestSnapshot(const std::string& serial);

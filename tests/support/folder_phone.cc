@@ -164,7 +164,8 @@ class FolderPhone final : public agent::Engine {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<agent::Engine>> FolderPhones::Make(v1::Platform,
-                                                                  const std::string& serial) {
+                                                                  const std::string& serial,
+                                                                  const agent::EngineOptions&) {
   if (!serial.starts_with("FOLDER-")) return absl::NotFoundError("no such folder phone");
   return std::make_unique<FolderPhone>(serial);
 }

@@ -18,7 +18,8 @@ namespace mooring::testing {
 class FolderPhones final : public agent::EngineFactory {
  public:
   absl::StatusOr<std::unique_ptr<agent::Engine>> Make(v1::Platform platform,
-                                                      const std::string& serial) override;
+                                                      const std::string& serial,
+                                                      const agent::EngineOptions& options) override;
 };
 
 }  // namespace mooring::testing

@@ -66,6 +66,15 @@ std::uint64_t MemoryLink::uploaded_bytes() const {
   MutexLock lock(mutex_);
   return uploaded_bytes_;
 }
+std::uint64_t MemoryLink::repeated_bytes() const {
+  MutexLock lock(mutex_);
+  return uploaded_bytes_ - new_bytes_;
+}
+void MemoryLink::Empty() {
+  MutexLock lock(mutex_);
+  chunks_.clear();
+  snapshots_.clear();
+}
 std::uint64_t MemoryLink::find_calls() const {
   MutexLock lock(mutex_);
   return finds_;

@@ -39,6 +39,8 @@ class MemoryLink final : public agent::BackupLink, public agent::RestoreLink {
   void set_quota_bytes(std::uint64_t bytes);
   // Find says no to everything, as after a loss: everything is uploaded again.
   void set_forgetful(bool forgetful);
+  // Lets go of everything, as a server that was made anew. Between sessions.
+  void Empty();
   // Lets go of sealed bytes on arrival (their ids stay known), for tests of size.
   void set_discard_content(bool discard);
 
@@ -47,6 +49,8 @@ class MemoryLink final : public agent::BackupLink, public agent::RestoreLink {
   // Of the running or the last session.
   std::uint64_t uploads() const;
   std::uint64_t uploaded_bytes() const;
+  // Those of them that were there already.
+  std::uint64_t repeated_bytes() const;
   std::uint64_t find_calls() const;
   std::uint64_t read_calls() const;
   std::uint64_t chunks_read() const;

@@ -43,10 +43,11 @@ class FileMonitor final : public DeviceMonitor {
 
 class Engines final : public mooring::agent::EngineFactory {
  public:
-  absl::StatusOr<std::unique_ptr<mooring::agent::Engine>> Make(mooring::v1::Platform platform,
-                                                               const std::string& serial) override {
-    if (serial.starts_with("FOLDER-")) return folders_.Make(platform, serial);
-    return synthetic_.Make(platform, serial);
+  absl::StatusOr<std::unique_ptr<mooring::agent::Engine>> Make(
+      mooring::v1::Platform platform, const std::string& serial,
+      const mooring::agent::EngineOptions& options) override {
+    if (serial.starts_with("FOLDER-")) return folders_.Make(platform, serial, options);
+    return synthetic_.Make(platform, serial, options);
   }
 
  private:

@@ -164,7 +164,8 @@ std::string SyntheticEngines::SerialOf(const SyntheticPhone& phone) {
 }
 
 absl::StatusOr<std::unique_ptr<agent::Engine>> SyntheticEngines::Make(v1::Platform,
-                                                                      const std::string& serial) {
+                                                                      const std::string& serial,
+                                                                      const agent::EngineOptions&) {
   SyntheticPhone phone;
   unsigned long long seed = 0;
   unsigned long long average = 0;

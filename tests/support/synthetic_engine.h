@@ -88,7 +88,8 @@ class SyntheticEngines final : public agent::EngineFactory {
  public:
   explicit SyntheticEngines(const SyntheticHooks& hooks) : hooks_(hooks) {}
   absl::StatusOr<std::unique_ptr<agent::Engine>> Make(v1::Platform platform,
-                                                      const std::string& serial) override;
+                                                      const std::string& serial,
+                                                      const agent::EngineOptions& options) override;
   static std::string SerialOf(const SyntheticPhone& phone);
 
  private:

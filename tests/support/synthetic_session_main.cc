@@ -16,16 +16,17 @@ class CrashingEngines final : public mooring::agent::EngineFactory {
   explicit CrashingEngines(mooring::testing::SyntheticHooks& hooks)
       : hooks_(hooks), engines_(hooks) {}
 
-  absl::StatusOr<std::unique_ptr<Engine>> Make(mooring::v1::Platform platform,
-                                               const std::string& serial) override {
-    if (serial.rfind("CRASH-", 0) != 0) return engines_.Make(platform, serial);
+  absl::StatusOr<std::unique_ptr<Engine>> Make(
+      mooring::v1::Platform platform, const std::string& serial,
+      const mooring::agent::EngineOptions& options) override {
+    if (serial.rfind("CRASH-", 0) != 0) return engines_.Make(platform, serial, options);
     const std::size_t dash = serial.find('-', 6);
     const auto crash_at = static_cast<std::uint32_t>(std::stoul(serial.substr(6, dash - 6)));
     hooks_.after_file = [crash_at](const std::string&, std::uint32_t file) {
       if (file == crash_at) raise(SIGKILL);
       return absl::OkStatus();
     };
-    return engines_.Make(platform, serial.substr(dash + 1));
+    return engines_.Make(platform, serial.substr(dash + 1), options);
   }
 
  private:

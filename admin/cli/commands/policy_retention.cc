@@ -227,15 +227,15 @@ void AddPolicyRetention(CommandTree& tree, CLI::App& policy) {
                     "mooring policy simulate default.yaml --backups-per-week 5 --years 3"},
                    [simulate](Invocation& run) { return Simulate(run, *simulate); });
   simulate_verb.add_option("FILE", simulate->file, "YAML file; - for stdin")->required();
-  simulate_verb.add_option("--backups-per-week", simulate->backups_per_week, "full ones, 1 to 50")
-      ->check(CLI::Range(1, 50))
+  simulate_verb.add_option("--backups-per-week", simulate->backups_per_week, "full ones, 1 to 21")
+      ->check(CLI::Range(1, 21))
       ->capture_default_str();
   simulate_verb
-      .add_option("--photos-per-week", simulate->photos_per_week, "of photos alone, 0 to 50")
-      ->check(CLI::Range(0, 50))
+      .add_option("--photos-per-week", simulate->photos_per_week, "of photos alone, 0 to 21")
+      ->check(CLI::Range(0, 21))
       ->capture_default_str();
-  simulate_verb.add_option("--years", simulate->years, "1 to 20")
-      ->check(CLI::Range(1, 20))
+  simulate_verb.add_option("--years", simulate->years, "1 to 10")
+      ->check(CLI::Range(1, 10))
       ->capture_default_str();
 }
 

@@ -17,6 +17,8 @@ CREATE INDEX pack_session ON pack (session_id) WHERE session_id IS NOT NULL;
 -- its exclusive side every snapshot up to the greatest number is visible.
 ALTER TABLE snapshot ADD COLUMN commit_no bigint GENERATED ALWAYS AS IDENTITY;
 CREATE UNIQUE INDEX snapshot_commit_no ON snapshot (commit_no);
+-- Dense already, and read whole by every mark.
+ALTER TABLE snapshot ALTER COLUMN refs SET STORAGE EXTERNAL;
 
 -- What open sessions were told is there; a hint that spares them uploads.
 CREATE TABLE session_touch (

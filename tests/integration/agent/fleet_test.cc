@@ -96,7 +96,7 @@ class FleetTest : public ::testing::Test {
 
   session::v1::Finished BackUp(int phone, const SyntheticHooks& hooks) {
     SyntheticEngines engines(hooks);
-    auto engine = engines.Make(v1::PLATFORM_IOS, SerialOf(phone));
+    auto engine = engines.Make(v1::PLATFORM_IOS, SerialOf(phone), {});
     agent::LinkOptions options;
     agent::GrpcBackupLink link(*channel_, clock_, random_, options,
                                [this](v1::Phase, v1::WaitingFor waiting_for, const std::string&) {

@@ -17,12 +17,18 @@ constexpr std::size_t kStreamsMax = 64;
 constexpr std::size_t kQueuedPacketsMax = 8;
 constexpr int kDialogPollMs = 20;
 
+// The file service, and the commands that stand in for it.
+bool CarriesFiles(std::string_view service) {
+  return service.starts_with("sync:") || service.find("tar -c") != std::string_view::npos ||
+         service.find("tail -c") != std::string_view::npos;
+}
+
 }  // namespace
 
 class Connection::Stream final : public ServiceStream {
  public:
-  Stream(Connection& connection, std::uint32_t local, std::uint32_t remote)
-      : connection_(connection), local_(local), remote_(remote) {}
+  Stream(Connection& connection, std::uint32_t local, std::uint32_t remote, bool carries_files)
+      : connection_(connection), local_(local), remote_(remote), carries_files_(carries_files) {}
 
   std::optional<std::string> Read() override {
     std::string bytes;
@@ -48,6 +54,7 @@ class Connection::Stream final : public ServiceStream {
         if (is_closed_) return false;
         is_waiting_ = true;
       }
+      if (carries_files_) connection_.phone_.CountFileBytes(length);
       if (!connection_.SendData(local_, remote_, std::string(bytes.substr(0, length)))) {
         return false;
       }
@@ -90,6 +97,7 @@ class Connection::Stream final : public ServiceStream {
   Connection& connection_;
   const std::uint32_t local_;
   const std::uint32_t remote_;
+  const bool carries_files_;
   Mutex mutex_;
   CondVar changed_;
   std::deque<std::string> queue_ ABSL_GUARDED_BY(mutex_);
@@ -222,7 +230,7 @@ void Connection::HandleOpen(Packet packet) {
     socket_.Write({kClose, 0, remote, {}});
     return;
   }
-  auto stream = std::make_shared<Stream>(*this, ++last_id_, remote);
+  auto stream = std::make_shared<Stream>(*this, ++last_id_, remote, CarriesFiles(service));
   {
     MutexLock lock(mutex_);
     streams_[stream->local()] = stream;

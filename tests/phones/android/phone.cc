@@ -355,6 +355,16 @@ std::uint64_t AndroidPhone::CountReceived(std::uint64_t bytes) {
   return std::exchange(bytes_received_, bytes_received_ + bytes);
 }
 
+void AndroidPhone::CountFileBytes(std::uint64_t bytes) {
+  MutexLock lock(mutex_);
+  file_bytes_sent_ += bytes;
+}
+
+std::uint64_t AndroidPhone::file_bytes_sent() {
+  MutexLock lock(mutex_);
+  return file_bytes_sent_;
+}
+
 std::uint64_t AndroidPhone::bytes_sent() {
   MutexLock lock(mutex_);
   return bytes_sent_;

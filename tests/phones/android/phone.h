@@ -131,6 +131,9 @@ class AndroidPhone {
   std::uint64_t CountSent(std::uint64_t bytes);
   std::uint64_t CountReceived(std::uint64_t bytes);
   std::uint64_t bytes_sent();
+  // Those of them that the file service, tar and tail sent.
+  void CountFileBytes(std::uint64_t bytes);
+  std::uint64_t file_bytes_sent();
   std::uint64_t bytes_received();
 
  private:
@@ -158,6 +161,7 @@ class AndroidPhone {
   std::vector<std::string> violations_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> journal_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t bytes_sent_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t file_bytes_sent_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint64_t bytes_received_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

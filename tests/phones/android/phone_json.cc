@@ -32,13 +32,13 @@ std::string PhoneJson(AndroidPhone& phone, std::string_view address, bool is_att
       "{{\"serial\":{},\"address\":{},\"model\":{},\"android\":{},\"sdk\":{},\"attached\":{},"
       "\"auth\":{},\"locked\":{},\"locked_since_boot\":{},\"battery\":{},\"work_profile\":{},"
       "\"sd_card\":{},\"hostile\":{},\"files\":{},\"content_bytes\":{},\"capacity_bytes\":{},"
-      "\"messages\":{},\"bytes_sent\":{},\"bytes_received\":{},\"writes\":{},\"violations\":{}}}",
+      "\"messages\":{},\"bytes_sent\":{},\"file_bytes_sent\":{},\"bytes_received\":{},\"writes\":{},\"violations\":{}}}",
       JsonText(identity.serial), JsonText(address), JsonText(identity.model),
       phone.options().android, identity.sdk, is_attached, JsonText(phone.auth_state()),
       phone.is_locked(), phone.is_locked_since_boot(), phone.battery(),
       phone.options().content.work_profile, JsonText(phone.options().content.sd_card),
       JsonText(phone.hostile()), files, phone.files().used_bytes(), phone.files().capacity_bytes(),
-      phone.providers().Count("sms"), phone.bytes_sent(), phone.bytes_received(),
+      phone.providers().Count("sms"), phone.bytes_sent(), phone.file_bytes_sent(), phone.bytes_received(),
       phone.files().writes().size(), JsonTexts(phone.violations()));
 }
 

@@ -45,7 +45,7 @@ TEST(PermissionTableTest, TheListsAreComplete) {
   }
   std::size_t services = 0;
   for (const char* proto : {"access", "agent", "backup", "enrollment", "fleet", "policy", "report",
-                            "repository", "restore", "common"}) {
+                            "repository", "restore", "retention", "collection", "common"}) {
     const auto* descriptor = google::protobuf::DescriptorPool::generated_pool()->FindFileByName(
         std::string("mooring/v1/") + proto + ".proto");
     ASSERT_NE(descriptor, nullptr) << proto;

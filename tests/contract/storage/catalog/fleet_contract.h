@@ -262,6 +262,28 @@ TEST_P(FleetContract, AnotherPersonBeginsANewLineageAndVoidsAdmissions) {
   EXPECT_FALSE(Admitted(device, agent));
 }
 
+TEST_P(FleetContract, UnbindingEndsALineageOnce) {
+  const AgentId agent = AddAgent("desk");
+  const DeviceId device = AddDevice("S1", agent);
+  const auto unbind = [&](const DeviceId& id) {
+    return In([&](Transaction& tx) { return tx.devices().Unbind(id); });
+  };
+  Must(unbind(device));
+  EXPECT_EQ(View("S1").device.lineage, 1u) << "it was bound to nobody";
+  const PersonId anna = AddPerson("anna");
+  Assign(device, anna);
+  Must(In([&](Transaction& tx) { return tx.devices().Admit(device, agent, "account:x", now_); }));
+  Must(unbind(device));
+  EXPECT_FALSE(View("S1").device.person.has_value());
+  EXPECT_EQ(View("S1").device.lineage, 2u);
+  EXPECT_FALSE(Admitted(device, agent));
+  Must(unbind(device));
+  Assign(device, anna);
+  EXPECT_EQ(View("S1").device.lineage, 2u) << "the same person begins anew, once";
+  EXPECT_FALSE(Admitted(device, agent));
+  EXPECT_EQ(unbind(NewId<DeviceId>()).code(), absl::StatusCode::kNotFound);
+}
+
 TEST_P(FleetContract, AssignAndAdmitNameWhatIsMissing) {
   const AgentId agent = AddAgent("desk");
   const DeviceId device = AddDevice("S1", agent);

@@ -243,7 +243,7 @@ TEST_F(AdbTest, AnUnplugInTheMiddleIsNotAnEnd) {
 TEST_F(AdbTest, AttacksAreRefusedWithAMessage) {
   std::uint64_t seed = 70;
   for (const char* attack : {"sync-names", "long-name", "oversize-data", "unknown-reply",
-                             "endless-data", "endless-list", "endless-fail"}) {
+                             "endless-data", "endless-list", "endless-fail", "oversize-packet"}) {
     const std::string serial = Plug(seed++, {.content = {.files = 20}});
     const auto device = Open(serial);
     ASSERT_NE(device, nullptr);

@@ -94,9 +94,11 @@ class AndroidEngineTest : public ::testing::Test {
                                                                 link_.hpke_private_key(), {}));
     MOORING_RETURN_IF_ERROR(builder->base_fault());
     const std::uint64_t before = PhoneOf(serial).bytes_sent();
+    const std::uint64_t files_before = PhoneOf(serial).file_bytes_sent();
     MOORING_ASSIGN_OR_RETURN(agent::BackupOutcome outcome,
                              engine->Backup(ctx_, options, *builder, progress_));
     wire_bytes_ = PhoneOf(serial).bytes_sent() - before;
+    file_wire_bytes_ = PhoneOf(serial).file_bytes_sent() - files_before;
     agent::CommitFacts facts;
     facts.captures = outcome.captures;
     facts.device = outcome.facts;
@@ -175,7 +177,9 @@ class AndroidEngineTest : public ::testing::Test {
   agent::AndroidPatience patience_;
   RecordingProgress progress_;
   agent::RestoreCheck check_;
+  // Of the last session, as the phone counted them; the second of sync, tar and tail.
   std::uint64_t wire_bytes_ = 0;
+  std::uint64_t file_wire_bytes_ = 0;
 };
 
 }  // namespace mooring::testing

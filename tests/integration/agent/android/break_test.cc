@@ -1,15 +1,22 @@
 // Cables that are pulled, and phones that attack.
 
+#include <ostream>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/android/file_fetch.h"
 #include "storage/manifest/manifest.h"
 #include "tests/integration/agent/android/android_fixture.h"
 
 namespace mooring::testing {
 namespace {
+
+using ::testing::HasSubstr;
+
+// In the adb server and in the sockets beside it when a cable is pulled.
+constexpr std::uint64_t kUnderWayMax = 512 << 10;
 
 class AndroidBreakTest : public AndroidEngineTest {
  protected:
@@ -36,10 +43,13 @@ TEST_F(AndroidBreakTest, UnpluggedAtEveryTenthItGoesOnWhereItWas) {
   const std::string serial = AddPhone(20, options);
   ASSERT_TRUE(BackUp(serial).ok());
   const std::uint64_t whole = wire_bytes_;
+  const std::uint64_t whole_files = file_wire_bytes_;
+  const std::uint64_t whole_uploads = link_.uploaded_bytes();
+  EXPECT_GT(whole_files, 32U << 20);
   const auto expected = FilesOf(serial);
   for (std::uint64_t tenth = 1; tenth < 10; ++tenth) {
     SCOPED_TRACE(tenth);
-    link_.set_admitted(false);  // A full one again.
+    link_.Empty();  // All is new to it.
     Fault fault;
     fault.kind = FaultKind::kUnplug;
     fault.after_bytes = whole * tenth / 10;
@@ -49,8 +59,13 @@ TEST_F(AndroidBreakTest, UnpluggedAtEveryTenthItGoesOnWhereItWas) {
     ASSERT_TRUE(outcome.ok()) << outcome.status();
     EXPECT_EQ(outcome->captures[0].result(), v1::CAPTURE_RESULT_COMPLETE);
     EXPECT_TRUE(PhoneOf(serial).faults().list().empty());
-    // What was on its way through adb and had not arrived, and a file of it.
-    EXPECT_LT(wire_bytes_, whole + (std::uint64_t{4} << 20));
+    // The member of a tar batch that was in flight, or the next byte of a large file; and
+    // what was under way between the phone and the session.
+    EXPECT_LE(file_wire_bytes_, whole_files + agent::kLargeFileBytes + kUnderWayMax);
+    EXPECT_LE(wire_bytes_, whole + agent::kLargeFileBytes + kUnderWayMax);
+    // Not a chunk more than without the break, and none of them twice.
+    EXPECT_EQ(link_.uploaded_bytes(), whole_uploads);
+    EXPECT_EQ(link_.repeated_bytes(), 0U);
     ExpectNothingEscaped();
   }
   EXPECT_TRUE(progress_.WaitedFor(v1::WAITING_FOR_PHONE));
@@ -91,6 +106,23 @@ TEST_F(AndroidBreakTest, APhoneThatStaysAwayEndsTheSessionAndTheNextIsWhole) {
   EXPECT_EQ(next->captures[0].result(), v1::CAPTURE_RESULT_COMPLETE);
 }
 
+// Two phones of one serial number cannot be on one farm: the platform's own id changes instead.
+TEST_F(AndroidBreakTest, AnotherPhoneDoesNotGoOnInItsPlace) {
+  const std::string serial = AddPhone(27);
+  Fault fault;
+  fault.kind = FaultKind::kUnplug;
+  fault.after_bytes = 2U << 20;
+  PhoneOf(serial).AddFault(fault);
+  progress_.set_on_report([&](const RecordingProgress::Line& line) {
+    if (line.waiting_for != v1::WAITING_FOR_PHONE) return;
+    PhoneOf(serial).PutSetting("secure", "android_id", "feedfacecafebeef");
+    farm_->Attach(serial);
+  });
+  const auto outcome = BackUp(serial);
+  EXPECT_EQ(agent::CauseOf(outcome.status()), v1::CAUSE_ANOTHER_PHONE) << outcome.status();
+  EXPECT_EQ(link_.snapshot_count(), 0U);
+}
+
 TEST_F(AndroidBreakTest, FilesThatVanishAndGrowWhileTheyAreRead) {
   const std::string serial = AddPhone(25);
   Fault vanish;
@@ -108,9 +140,18 @@ TEST_F(AndroidBreakTest, FilesThatVanishAndGrowWhileTheyAreRead) {
   ExpectSame(FilesOf(replacement), FilesOf(serial));
 }
 
-// Each attack of tests/phones/android, on a phone that was backed up before.
-class AndroidHostileTest : public AndroidBreakTest,
-                           public ::testing::WithParamInterface<const char*> {};
+// An attack of tests/phones/android, and words of what the session says of it.
+struct Attack {
+  const char* name;
+  const char* said;
+};
+
+std::ostream& operator<<(std::ostream& out, const Attack& attack) {
+  return out << attack.name;
+}
+
+// Each on a phone that was backed up before.
+class AndroidHostileTest : public AndroidBreakTest, public ::testing::WithParamInterface<Attack> {};
 
 TEST_P(AndroidHostileTest, NothingEscapesNothingCrashesAndItIsSaid) {
   patience_.unplugged = absl::Seconds(2);
@@ -126,12 +167,12 @@ TEST_P(AndroidHostileTest, NothingEscapesNothingCrashesAndItIsSaid) {
   ASSERT_TRUE(BackUp(serial).ok());
   PhoneOf(serial).Mutate({.adds = 5, .changes = 5, .deletes = 2, .stealth = 0, .messages = 2});
   link_.set_admitted(false);  // All of it is read again.
-  PhoneOf(serial).set_hostile(GetParam());
+  PhoneOf(serial).set_hostile(GetParam().name);
   const auto outcome = BackUp(serial);
-  RecordProperty("outcome", outcome.ok() ? outcome->captures[0].ShortDebugString()
-                                         : outcome.status().ToString());
+  const std::string said =
+      outcome.ok() ? outcome->captures[0].ShortDebugString() : outcome.status().ToString();
+  EXPECT_THAT(said, HasSubstr(GetParam().said));
   if (!outcome.ok()) {
-    EXPECT_FALSE(outcome.status().message().empty());
     EXPECT_NE(agent::CauseOf(outcome.status()), v1::CAUSE_UNSPECIFIED);
     EXPECT_NE(agent::CauseOf(outcome.status()), v1::CAUSE_SERVER_ERROR) << outcome.status();
   }
@@ -139,12 +180,44 @@ TEST_P(AndroidHostileTest, NothingEscapesNothingCrashesAndItIsSaid) {
   ExpectNothingEscaped();
 }
 
-INSTANTIATE_TEST_SUITE_P(Attacks, AndroidHostileTest,
-                         ::testing::Values("sync-names", "lying-sizes", "endless-data",
-                                           "oversize-data", "forged-rows", "invalid-utf8",
-                                           "long-name", "tar-escape", "unknown-reply",
-                                           "endless-list", "endless-shell", "no-exit",
-                                           "shell-length", "shell-unknown-packet", "endless-fail"));
+// To the genuine adb server a phone that breaks the transport's rules is one that is gone.
+constexpr char kGone[] = "the phone is not attached";
+constexpr char kGap[] = "gaps { reason: GAP_REASON_FAILED";
+
+INSTANTIATE_TEST_SUITE_P(
+    Attacks, AndroidHostileTest,
+    ::testing::Values(Attack{"sync-names", "a memory card could not be told"},
+                      Attack{"lying-sizes", "holds more than its backup may take"},
+                      Attack{"endless-data", kGap}, Attack{"oversize-data", kGap},
+                      Attack{"oversize-packet", kGone},
+                      Attack{"forged-rows", "the phone answered with something else"},
+                      Attack{"invalid-utf8", "GAP_REASON_VANISHED"},
+                      Attack{"long-name", "a record longer than any path"},
+                      Attack{"tar-escape", "CAPTURE_RESULT_COMPLETE"},
+                      Attack{"unknown-reply", kGap},
+                      Attack{"endless-list", "a memory card could not be told"},
+                      Attack{"endless-shell", "a record longer than any path"},
+                      Attack{"endless-fail", kGap}, Attack{"no-exit", kGone},
+                      Attack{"shell-length", kGone}, Attack{"shell-unknown-packet", kGone}));
+
+// The transport's own lengths, once files move: adb drops such a phone, and the
+// session does not wait for it for good.
+TEST_F(AndroidBreakTest, APacketThatIsTooLongInTheMiddleOfAFile) {
+  patience_.unplugged = absl::Seconds(1);
+  const std::string serial = AddPhone(31);
+  ASSERT_TRUE(BackUp(serial).ok());
+  link_.set_admitted(false);
+  progress_.set_on_report([&](const RecordingProgress::Line& line) {
+    if (line.message == "Copying the phone's files") {
+      PhoneOf(serial).set_hostile("oversize-packet");
+    }
+    // Nothing comes back from such a phone: its owner pulls the cable.
+    if (line.waiting_for == v1::WAITING_FOR_PHONE) farm_->Detach(serial);
+  });
+  const auto outcome = BackUp(serial);
+  EXPECT_EQ(agent::CauseOf(outcome.status()), v1::CAUSE_UNPLUGGED) << outcome.status();
+  ExpectNothingEscaped();
+}
 
 }  // namespace
 }  // namespace mooring::testing

@@ -28,7 +28,8 @@ class CollectorFaultTest : public CollectorTest {
     const Files kept_files = Changed(files_, 1'000'000);
     const v1::Receipt kept = BackUp(second_phone_, desk_, kept_files);
     bool struck = true;
-    for (std::uint64_t n = 1; struck; ++n) {
+    std::uint64_t failed = 0;
+    for (std::uint64_t n = 1; struck; ++n, ++failed) {
       SCOPED_TRACE("call " + std::to_string(n));
       ASSERT_LT(n, 500u);
       MakeGarbage(n);
@@ -49,6 +50,7 @@ class CollectorFaultTest : public CollectorTest {
       EXPECT_TRUE(Plan().stock().adds_up()) << Plan().stock().DebugString();
       if (HasFailure()) return;
     }
+    EXPECT_GT(failed, 20u);
     // Nothing piles up, whatever failed.
     for (int i = 0; i < 3; ++i) CollectAfter(absl::Minutes(1));
     const v1::RepositoryStock stock = Plan().stock();

@@ -55,16 +55,20 @@ TEST_F(CollectorStressTest, NothingThatASnapshotNeedsEverGoes) {
   std::vector<std::vector<Kept>> kept(kWorkers);
   std::atomic<bool> done = false;
   std::atomic<int> complete_rounds = 0;
+  std::atomic<std::uint64_t> removed = 0;
   {
     // Two collectors, as if a lease had been lost.
     std::vector<std::jthread> collectors;
     for (int i = 0; i < 2; ++i) {
       collectors.emplace_back([&] {
         while (!done) {
-          const absl::Status status = TryCollect().status();
+          const absl::StatusOr<v1::CollectionReport> report = TryCollect();
+          const absl::Status& status = report.status();
           EXPECT_FALSE(absl::IsDataLoss(status)) << status;
           EXPECT_TRUE(status.ok() || absl::IsFailedPrecondition(status)) << status;
-          if (status.ok()) ++complete_rounds;
+          if (!report.ok()) continue;
+          ++complete_rounds;
+          removed += report->packs_removed().objects();
         }
       });
     }
@@ -78,6 +82,7 @@ TEST_F(CollectorStressTest, NothingThatASnapshotNeedsEverGoes) {
   EXPECT_TRUE(State().stop_reason.empty()) << State().stop_reason;
   for (int i = 0; i < 3; ++i) CollectAfter(absl::Minutes(1));
   EXPECT_GT(complete_rounds, 0);
+  EXPECT_GT(removed, 0u);  // While they were at it.
   for (const std::vector<Kept>& of_worker : kept) {
     for (const Kept& snapshot : of_worker) ExpectWhole(snapshot.receipt, snapshot.files);
   }

@@ -28,6 +28,8 @@ TEST(OwnerWordsTest, ForbiddenDebuggingIsNotTheOwnersMiss) {
   EXPECT_EQ(DeskMessage(standing, v1::WAITING_FOR_TRUST, "tap Allow"), "tap Allow");
   standing.set_assigned(false);
   EXPECT_EQ(DeskMessage(standing, v1::WAITING_FOR_TRUST, "tap Allow"), kNotAssignedMessage);
+  standing.set_another_phone(true);
+  EXPECT_EQ(DeskMessage(standing, v1::WAITING_FOR_TRUST, "tap Allow"), kAnotherPhoneMessage);
 }
 
 TEST(OwnerWordsTest, TheReminderComesWherePolicyWantsItAndABackupSucceeded) {
@@ -39,6 +41,15 @@ TEST(OwnerWordsTest, TheReminderComesWherePolicyWantsItAndABackupSucceeded) {
   EXPECT_EQ(InOrganizationsWords(finished, true, standing).reminder(), kDebuggingOffReminder);
   EXPECT_EQ(InOrganizationsWords(finished, false, standing).reminder(), "") << "a restore";
   EXPECT_EQ(InOrganizationsWords(Missed(v1::CAUSE_UNPLUGGED), true, standing).reminder(), "");
+}
+
+TEST(OwnerWordsTest, AnUnpluggedPhoneIsShownWithItsSession) {
+  v1::Progress progress;
+  EXPECT_EQ(UnpluggedMessage(progress), "unplugged: its session is ending (session not begun)");
+  progress.set_waiting_for(v1::WAITING_FOR_PHONE);
+  progress.set_session_id(std::string("\x12\xab\x00\xff\x77\x01\x02", 7));
+  EXPECT_EQ(UnpluggedMessage(progress),
+            "unplugged: plug it in again to go on (session 12ab00ff7701)");
 }
 
 TEST(OwnerWordsTest, WhoSaidNoIsLeftAloneForLonger) {

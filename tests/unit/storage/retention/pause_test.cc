@@ -34,7 +34,7 @@ class PauseTest : public ::testing::Test {
 
 TEST_F(PauseTest, GrowthAndSmallLossesAreNormal) {
   EXPECT_TRUE(Pauses().empty());
-  for (const std::uint64_t files : {10, 400, 390, 1000, 500, 5000}) Full(files, files * 1000);
+  for (const std::uint64_t files : {10U, 400U, 390U, 1000U, 500U, 5000U}) Full(files, files * 1000);
   Full(250, 5'000'000);  // Half of the median of the last five, 400 to 5000, is 250.
   EXPECT_TRUE(Pauses().empty());
 }

@@ -52,10 +52,10 @@ TEST(SimulateTest, PhotosOnTopTakeNoPlaceFromTheFullOnes) {
 
 TEST(SimulateTest, WhatCannotBeSimulatedIsRefused) {
   v1::SimulatePolicyRequest request = Request();
-  request.set_years(21);
+  request.set_years(11);
   EXPECT_TRUE(absl::IsInvalidArgument(Simulate(request).status()));
   request = Request();
-  request.set_backups_per_week(51);
+  request.set_backups_per_week(22);
   EXPECT_TRUE(absl::IsInvalidArgument(Simulate(request).status()));
   request = Request();
   request.clear_rules();
