@@ -1,4 +1,3 @@
-#include "storage/repository/epoch.h"
 #include "storage/repository/repository_impl.h"
 
 #include <algorithm>

@@ -16,9 +16,8 @@
 #include "tests/model/gc_protocol.h"
 #include "tests/model/gc_scenarios.h"
 
+namespace mooring::model {
 namespace {
-
-using namespace mooring::model;
 
 constexpr std::size_t kStatesMax = 200'000'000;
 
@@ -54,9 +53,7 @@ Bounds With(std::string_view scenario, std::uint64_t variants) {
   return bounds;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Explore(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string_view arg = argv[i];
@@ -94,4 +91,11 @@ int main(int argc, char** argv) {
     is_good = Print(variant.name, With(variant.scenario, variant.variants), true) && is_good;
   }
   return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+}  // namespace
+}  // namespace mooring::model
+
+int main(int argc, char** argv) {
+  return mooring::model::Explore(argc, argv);
 }
