@@ -22,9 +22,11 @@ namespace mooring::storage {
 
 class AccountStore;
 class AgentStore;
+class CareStore;
 class ChunkIndex;
 class ComplianceQuery;
 class DeviceStore;
+class DrillStore;
 class InvitationStore;
 class KeyStore;
 class OrganizationStore;
@@ -67,6 +69,8 @@ class Transaction {
   virtual ChunkIndex& chunks() = 0;
   virtual SnapshotStore& snapshots() = 0;
   virtual ComplianceQuery& compliance() = 0;
+  virtual CareStore& care() = 0;
+  virtual DrillStore& drills() = 0;
 
   virtual absl::Status Audit(const AuditRecord& record) = 0;
   // At most `limit` records with a number above `after`, in order.

@@ -20,7 +20,9 @@ PgTransaction::PgTransaction(SqlSession& sql)
       packs_(MakePgPackStore(sql)),
       chunks_(MakePgChunkIndex(sql)),
       snapshots_(MakePgSnapshotStore(sql)),
-      compliance_(MakePgComplianceQuery(sql)) {}
+      compliance_(MakePgComplianceQuery(sql)),
+      care_(MakePgCareStore(sql)),
+      drills_(MakePgDrillStore(sql)) {}
 
 absl::Status PgTransaction::Audit(const AuditRecord& record) {
   return sql_

@@ -31,6 +31,8 @@ class PgTransaction final : public Transaction {
   ChunkIndex& chunks() override { return *chunks_; }
   SnapshotStore& snapshots() override { return *snapshots_; }
   ComplianceQuery& compliance() override { return *compliance_; }
+  CareStore& care() override { return *care_; }
+  DrillStore& drills() override { return *drills_; }
 
   absl::Status Audit(const AuditRecord& record) override;
   absl::StatusOr<std::vector<NumberedAuditRecord>> AuditSince(std::int64_t after,
@@ -56,6 +58,8 @@ class PgTransaction final : public Transaction {
   const std::unique_ptr<ChunkIndex> chunks_;
   const std::unique_ptr<SnapshotStore> snapshots_;
   const std::unique_ptr<ComplianceQuery> compliance_;
+  const std::unique_ptr<CareStore> care_;
+  const std::unique_ptr<DrillStore> drills_;
 };
 
 }  // namespace mooring::storage

@@ -101,6 +101,10 @@ void ChunkSet::UnionWith(const ChunkSet& other) {
   bitmap_->map |= other.bitmap_->map;
 }
 
+std::uint64_t ChunkSet::CommonCount(const ChunkSet& other) const {
+  return (bitmap_->map & other.bitmap_->map).cardinality();
+}
+
 absl::Status ChunkSet::ForEachBatch(
     std::size_t batch_max,
     absl::FunctionRef<absl::Status(const std::vector<std::uint64_t>&)> visit) const {

@@ -38,6 +38,8 @@ class ChunkSet {
   bool Contains(std::uint64_t number) const;
   std::uint64_t size() const;
   void UnionWith(const ChunkSet& other);
+  // Numbers that are in both.
+  std::uint64_t CommonCount(const ChunkSet& other) const;
 
   // Every number, ascending, in batches of at most `batch_max`, until `visit` fails.
   absl::Status ForEachBatch(

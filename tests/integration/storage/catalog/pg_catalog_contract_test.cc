@@ -1,6 +1,7 @@
 // PgCatalog passes the contract of every catalog.
 
 #include "tests/contract/storage/catalog/access_contract.h"
+#include "tests/contract/storage/catalog/care_contract.h"
 #include "tests/contract/storage/catalog/fleet_contract.h"
 #include "tests/contract/storage/catalog/repository_contract.h"
 #include "tests/contract/storage/catalog/transaction_contract.h"
@@ -35,6 +36,7 @@ INSTANTIATE_TEST_SUITE_P(Catalog, TransactionContract, ::testing::Values(kPg), M
 INSTANTIATE_TEST_SUITE_P(Catalog, FleetContract, ::testing::Values(kPg), MakerName);
 INSTANTIATE_TEST_SUITE_P(Catalog, AccessContract, ::testing::Values(kPg), MakerName);
 INSTANTIATE_TEST_SUITE_P(Catalog, RepositoryContract, ::testing::Values(kPg), MakerName);
+INSTANTIATE_TEST_SUITE_P(Catalog, CareContract, ::testing::Values(kPg), MakerName);
 
 }  // namespace
 }  // namespace mooring::storage
