@@ -32,7 +32,7 @@ struct Healer::NewPack {
   PackId id;
   std::optional<PackWriter> writer;
   std::unique_ptr<ObjectWriter> object;
-  std::vector<MovedChunk> moved;
+  std::vector<NewPlace> moved;
   bool is_durable = false;
 };
 
@@ -89,9 +89,8 @@ absl::Status Healer::Stage(const OpContext& ctx, NewPack& pack) {
   pack.id = PackId::Make(parts_.random);
   const absl::Time now = parts_.clock.Now();
   // Of no session, so that no session's end sweeps it.
-  MOORING_RETURN_IF_ERROR(parts_.catalog.Run(ctx, [&](Transaction& tx) {
-    return tx.packs().Stage(pack.id, std::nullopt, now).status();
-  }));
+  MOORING_RETURN_IF_ERROR(parts_.catalog.Run(
+      ctx, [&](Transaction& tx) { return tx.packs().Stage(pack.id, std::nullopt, now).status(); }));
   MOORING_ASSIGN_OR_RETURN(pack.object, parts_.objects.NewObject(ctx, PackObjectKey(pack.id)));
   pack.writer.emplace(parts_.pack_index_key, parts_.random, pack.id, SessionId(), DeviceId(), now);
   return absl::OkStatus();
@@ -107,8 +106,7 @@ absl::Status Healer::Finish(const OpContext& ctx, const PackId& from, const std:
   const std::uint64_t bytes = pack.writer->size_bytes();
   // A store may say OK and hold something else: its bodies are what the ids say
   // as far as the footer can tell, and the next scrub reads new packs first.
-  MOORING_ASSIGN_OR_RETURN(const ObjectInfo info,
-                           parts_.objects.Stat(ctx, PackObjectKey(pack.id)));
+  MOORING_ASSIGN_OR_RETURN(const ObjectInfo info, parts_.objects.Stat(ctx, PackObjectKey(pack.id)));
   const absl::StatusOr<PackFooter> footer =
       ReadFooterOf(ctx, parts_.objects, parts_.pack_index_key, pack.id, info.size_bytes);
   if (info.size_bytes != bytes || !footer.ok()) {
@@ -121,20 +119,19 @@ absl::Status Healer::Finish(const OpContext& ctx, const PackId& from, const std:
     MOORING_ASSIGN_OR_RETURN(const std::optional<PackRecord> row, tx.packs().Get(pack.id));
     if (!row) return absl::AbortedError("the healed pack was swept meanwhile");
     if (row->state == PackState::kLive) return absl::OkStatus();  // The answer was lost, no more.
-    MOORING_ASSIGN_OR_RETURN(const MoveOutcome moved,
-                             tx.care().Move(from, pack.id, pack.moved));
+    MOORING_ASSIGN_OR_RETURN(const MoveOutcome moved, tx.care().Move(from, pack.id, pack.moved));
     outcome.healed = moved.moved;
     outcome.revived = moved.healed;
     MOORING_RETURN_IF_ERROR(tx.packs().MarkLive(pack.id, bytes, sha256));
-    return tx.Audit({.at = parts_.clock.Now(),
-                     .actor = "server",
-                     .action = "pack.heal",
-                     .subject = from.hex(),
-                     .detail_json = AuditDetail(
-                         {{"into", pack.id.hex()},
-                          {"chunks", fmt::format("{}", moved.moved)},
-                          {"from_replica", fmt::format("{}", outcome.from_replica)},
-                          {"why", why}})});
+    return tx.Audit(
+        {.at = parts_.clock.Now(),
+         .actor = "server",
+         .action = "pack.heal",
+         .subject = from.hex(),
+         .detail_json = AuditDetail({{"into", pack.id.hex()},
+                                     {"chunks", fmt::format("{}", moved.moved)},
+                                     {"from_replica", fmt::format("{}", outcome.from_replica)},
+                                     {"why", why}})});
   };
   absl::Status moved = parts_.catalog.Run(ctx, repoint);
   for (int i = 1; i < kAttemptsMax && absl::IsUnknown(moved); ++i) {
@@ -156,12 +153,12 @@ absl::Status Healer::Lose(const OpContext& ctx, const PackId& from,
     MOORING_RETURN_IF_ERROR(tx.LockRepositoryExclusive());
     MOORING_ASSIGN_OR_RETURN(outcome.lost, tx.care().MarkLost(from, numbers));
     if (outcome.lost == 0) return absl::OkStatus();
-    return tx.Audit({.at = parts_.clock.Now(),
-                     .actor = "server",
-                     .action = "chunk.lost",
-                     .subject = from.hex(),
-                     .detail_json = AuditDetail(
-                         {{"chunks", fmt::format("{}", outcome.lost)}, {"why", why}})});
+    return tx.Audit(
+        {.at = parts_.clock.Now(),
+         .actor = "server",
+         .action = "chunk.lost",
+         .subject = from.hex(),
+         .detail_json = AuditDetail({{"chunks", fmt::format("{}", outcome.lost)}, {"why", why}})});
   });
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ namespace mooring::storage {
 namespace {
 
 constexpr int kSnapshotBatch = 16;
+constexpr int kFindingsMax = 100'000;
 constexpr std::size_t kChunkBatch = 8192;
 constexpr std::uint64_t kWrappedBytesMax = kWrappedKeyBytesMax + 4096;
 
@@ -38,8 +40,8 @@ std::string Serialized(const format::v1::CommitRecord& record) {
 absl::Status AddRefs(Transaction& tx, const Bytes& refs, format::v1::CommitRecord& record) {
   MOORING_ASSIGN_OR_RETURN(const ChunkSet set, ChunkSet::Parse(refs));
   std::map<DomainId, std::vector<ChunkId>> by_domain;
-  MOORING_RETURN_IF_ERROR(set.ForEachBatch(
-      kChunkBatch, [&](const std::vector<std::uint64_t>& numbers) -> absl::Status {
+  MOORING_RETURN_IF_ERROR(
+      set.ForEachBatch(kChunkBatch, [&](const std::vector<std::uint64_t>& numbers) -> absl::Status {
         MOORING_ASSIGN_OR_RETURN(const auto chunks, tx.chunks().LocateNumbers(numbers));
         if (chunks.size() != numbers.size()) {
           return absl::DataLossError("a reference of the snapshot has no row in the catalog");
@@ -63,12 +65,22 @@ class Checker {
 
   absl::StatusOr<RecordReport> Run() {
     MOORING_RETURN_IF_ERROR(CheckStoreIsThere(ctx_, objects_));
+    MOORING_RETURN_IF_ERROR(ReadOpenFindings());
     MOORING_RETURN_IF_ERROR(CheckKeys());
     MOORING_RETURN_IF_ERROR(CheckSnapshots());
     return report_;
   }
 
  private:
+  absl::Status ReadOpenFindings() {
+    return catalog_.Run(ctx_, [&](Transaction& tx) -> absl::Status {
+      open_.clear();
+      MOORING_ASSIGN_OR_RETURN(const auto findings, tx.care().Findings(false, kFindingsMax));
+      for (const Finding& finding : findings) open_.insert(finding.subject);
+      return absl::OkStatus();
+    });
+  }
+
   absl::Status CheckKeys() {
     const auto organization = [](std::string_view key) {
       return [key](const KeySlot&) { return std::optional<std::string>(std::string(key)); };
@@ -130,12 +142,12 @@ class Checker {
   absl::Status CheckSnapshots() {
     SnapshotId after;
     while (true) {
-      std::vector<SnapshotRefs> batch;
+      std::vector<LiveSnapshotRefs> batch;
       MOORING_RETURN_IF_ERROR(catalog_.Run(ctx_, [&](Transaction& tx) -> absl::Status {
         MOORING_ASSIGN_OR_RETURN(batch, tx.care().SnapshotsAfter(after, kSnapshotBatch));
         return absl::OkStatus();
       }));
-      for (const SnapshotRefs& snapshot : batch) {
+      for (const LiveSnapshotRefs& snapshot : batch) {
         MOORING_RETURN_IF_ERROR(CheckSnapshot(snapshot.snapshot));
       }
       if (batch.size() < static_cast<std::size_t>(kSnapshotBatch)) return absl::OkStatus();
@@ -175,25 +187,25 @@ class Checker {
     const std::string message = !object.ok() ? "the commit record is missing"
                                 : !parses    ? "the commit record is damaged"
                                              : "the commit record is not what the catalog says";
-    return Mend(FindingKind::kCommitRecord, key, message,
-                [&](Transaction& tx) -> absl::StatusOr<Bytes> {
-                  MOORING_RETURN_IF_ERROR(
-                      tx.snapshots().Get(snapshot, RowLock::kExclusive).status());
-                  MOORING_ASSIGN_OR_RETURN(const auto now, RecordOfRow(tx, snapshot));
-                  return ToBytes(Serialized(now));
-                });
+    return Mend(
+        FindingKind::kCommitRecord, key, message, [&](Transaction& tx) -> absl::StatusOr<Bytes> {
+          MOORING_RETURN_IF_ERROR(tx.snapshots().Get(snapshot, RowLock::kExclusive).status());
+          MOORING_ASSIGN_OR_RETURN(const auto now, RecordOfRow(tx, snapshot));
+          return ToBytes(Serialized(now));
+        });
   }
 
   absl::Status Good(FindingKind kind, const std::string& key) {
+    if (!open_.contains(key)) return absl::OkStatus();
     return catalog_.Run(ctx_, [&](Transaction& tx) {
       return tx.care().Resolve(kind, key, "it is right again", clock_.Now());
     });
   }
 
   absl::Status Note(FindingKind kind, const std::string& key, std::string_view message) {
-    return catalog_.Run(ctx_, [&](Transaction& tx) {
-      return tx.care().Report(kind, key, message, clock_.Now());
-    });
+    open_.insert(key);
+    return catalog_.Run(
+        ctx_, [&](Transaction& tx) { return tx.care().Report(kind, key, message, clock_.Now()); });
   }
 
   absl::Status Bad(FindingKind kind, const std::string& key, absl::string_view message) {
@@ -236,6 +248,7 @@ class Checker {
   ObjectStore& objects_;
   Clock& clock_;
   RecordReport report_;
+  std::set<std::string> open_;  // Subjects of open findings.
 };
 
 }  // namespace

@@ -78,6 +78,7 @@ class Scrubber {
                          ScrubProgress& progress);
   absl::StatusOr<absl::Time> BeginPass(const OpContext& ctx, bool all);
   absl::Status EndPass(const OpContext& ctx);
+  absl::Status ResolveHealed(const OpContext& ctx);
   absl::Status NotePack(const OpContext& ctx, const PackRecord& pack, const PackReport& found,
                         const HealOutcome& healed);
 

@@ -41,7 +41,7 @@ struct Finding {
 };
 
 // A chunk's new place in another pack.
-struct MovedChunk {
+struct NewPlace {
   std::uint64_t no = 0;
   std::uint64_t offset = 0;
 };
@@ -51,7 +51,7 @@ struct MoveOutcome {
   std::uint64_t healed = 0;  // Of those, lost ones that live again.
 };
 
-struct SnapshotRefs {
+struct LiveSnapshotRefs {
   SnapshotId snapshot;
   Bytes refs;  // As SnapshotContent::refs.
   std::uint64_t damaged_chunks = 0;
@@ -108,15 +108,15 @@ class CareStore {
   // Those that are still in `from` and live, condemned or lost now lie in `to`;
   // lost ones live again. kNotFound: no such pack.
   virtual absl::StatusOr<MoveOutcome> Move(const PackId& from, const PackId& to,
-                                           std::span<const MovedChunk> chunks) = 0;
+                                           std::span<const NewPlace> chunks) = 0;
 
   // Lost chunks with a number above `after`, in order.
   virtual absl::StatusOr<std::vector<ChunkLocation>> LostChunks(std::uint64_t after, int limit) = 0;
   virtual absl::StatusOr<LostTotals> CountLost() = 0;
 
   // Snapshots that are not deleted, in the order of their ids above `after`.
-  virtual absl::StatusOr<std::vector<SnapshotRefs>> SnapshotsAfter(const SnapshotId& after,
-                                                                   int limit) = 0;
+  virtual absl::StatusOr<std::vector<LiveSnapshotRefs>> SnapshotsAfter(const SnapshotId& after,
+                                                                       int limit) = 0;
   virtual absl::Status SetDamaged(const SnapshotId& snapshot, std::uint64_t chunks) = 0;
 
   // Live packs that are not in the replica, the oldest first, with numbers above `after`.

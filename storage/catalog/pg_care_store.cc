@@ -96,7 +96,7 @@ class PgCareStore final : public CareStore {
   }
 
   absl::StatusOr<MoveOutcome> Move(const PackId& from, const PackId& to,
-                                   std::span<const MovedChunk> chunks) override;
+                                   std::span<const NewPlace> chunks) override;
 
   absl::StatusOr<std::vector<ChunkLocation>> LostChunks(std::uint64_t after, int limit) override {
     return ReadRows<ChunkLocation>(
@@ -119,14 +119,14 @@ class PgCareStore final : public CareStore {
     return totals;
   }
 
-  absl::StatusOr<std::vector<SnapshotRefs>> SnapshotsAfter(const SnapshotId& after,
-                                                           int limit) override {
-    return ReadRows<SnapshotRefs>(
+  absl::StatusOr<std::vector<LiveSnapshotRefs>> SnapshotsAfter(const SnapshotId& after,
+                                                               int limit) override {
+    return ReadRows<LiveSnapshotRefs>(
         sql_.Exec("SELECT id, refs, damaged_chunks FROM snapshot WHERE id > $1"
                   " AND deleted_at IS NULL ORDER BY id LIMIT $2",
                   after, limit),
         [](SqlReader& row) {
-          SnapshotRefs refs;
+          LiveSnapshotRefs refs;
           refs.snapshot = row.IdOf<SnapshotId>();
           refs.refs = row.Blob();
           refs.damaged_chunks = row.Uint64();
@@ -227,12 +227,12 @@ absl::StatusOr<std::int64_t> PgCareStore::NumberOf(const PackId& pack) {
 }
 
 absl::StatusOr<MoveOutcome> PgCareStore::Move(const PackId& from, const PackId& to,
-                                              std::span<const MovedChunk> chunks) {
+                                              std::span<const NewPlace> chunks) {
   MOORING_ASSIGN_OR_RETURN(const std::int64_t from_no, NumberOf(from));
   MOORING_ASSIGN_OR_RETURN(const std::int64_t to_no, NumberOf(to));
   std::vector<std::int64_t> numbers;
   std::vector<std::int64_t> offsets;
-  for (const MovedChunk& chunk : chunks) {
+  for (const NewPlace& chunk : chunks) {
     numbers.push_back(static_cast<std::int64_t>(chunk.no));
     offsets.push_back(static_cast<std::int64_t>(chunk.offset));
   }

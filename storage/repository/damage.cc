@@ -36,12 +36,12 @@ absl::StatusOr<DamageSummary> RefreshDamage(const OpContext& ctx, Catalog& catal
   summary.lost_chunks = lost.size();
   SnapshotId after;
   while (true) {
-    std::vector<SnapshotRefs> batch;
+    std::vector<LiveSnapshotRefs> batch;
     std::uint64_t damaged = 0;
-    MOORING_RETURN_IF_ERROR(catalog.Run(ctx, [&](Transaction& tx) -> absl::Status {
+    const absl::Status ran = catalog.Run(ctx, [&](Transaction& tx) -> absl::Status {
       damaged = 0;
       MOORING_ASSIGN_OR_RETURN(batch, tx.care().SnapshotsAfter(after, kSnapshotBatch));
-      for (const SnapshotRefs& snapshot : batch) {
+      for (const LiveSnapshotRefs& snapshot : batch) {
         MOORING_ASSIGN_OR_RETURN(const ChunkSet refs, ChunkSet::Parse(snapshot.refs));
         const std::uint64_t count = refs.CommonCount(lost);
         if (count > 0) ++damaged;
@@ -49,7 +49,8 @@ absl::StatusOr<DamageSummary> RefreshDamage(const OpContext& ctx, Catalog& catal
         MOORING_RETURN_IF_ERROR(tx.care().SetDamaged(snapshot.snapshot, count));
       }
       return absl::OkStatus();
-    }));
+    });
+    MOORING_RETURN_IF_ERROR(ran);
     summary.damaged_snapshots += damaged;
     if (batch.size() < static_cast<std::size_t>(kSnapshotBatch)) return summary;
     after = batch.back().snapshot;

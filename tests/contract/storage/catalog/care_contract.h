@@ -91,7 +91,7 @@ TEST_P(CareContract, ChunksMoveOnlyFromWhereTheyWereThought) {
   const auto chunks = ChunksOf(from);
   const std::vector<std::uint64_t> one = {chunks[0].no};
   Must(In([&](Transaction& tx) { return tx.care().MarkLost(from, one).status(); }));
-  const std::vector<MovedChunk> moves = {
+  const std::vector<NewPlace> moves = {
       {chunks[0].no, 700}, {chunks[1].no, 900}, {ChunksOf(elsewhere)[0].no, 100}};
   const MoveOutcome moved =
       Must(In([&](Transaction& tx) { return tx.care().Move(from, to, moves); }));
