@@ -21,6 +21,8 @@
 #include "server/services/access_service.h"
 #include "server/services/agent_service.h"
 #include "server/services/backup_service.h"
+#include "server/services/care_desk.h"
+#include "server/services/care_service.h"
 #include "server/services/enrollment_service.h"
 #include "server/services/fleet_service.h"
 #include "server/services/policy_service.h"
@@ -70,6 +72,7 @@ class Server::Body {
     MOORING_ASSIGN_OR_RETURN(PermissionTable permissions, PermissionTable::Read(ServiceNames()));
     permissions_ = std::make_unique<PermissionTable>(std::move(permissions));
     MakeServices();
+    MOORING_RETURN_IF_ERROR(MakeCare(ctx));
     MOORING_RETURN_IF_ERROR(sessions_->Resume(ctx));
     MOORING_RETURN_IF_ERROR(DetachAllDevices(ctx));
     MOORING_RETURN_IF_ERROR(Listen());
@@ -106,7 +109,8 @@ class Server::Body {
   }
 
   absl::Status RefreshMetrics(const OpContext& ctx) {
-    return RefreshFleetFigures(ctx, *parts_, certificate_expires_at_);
+    MOORING_RETURN_IF_ERROR(RefreshFleetFigures(ctx, *parts_, certificate_expires_at_));
+    return care_->RefreshGauges(ctx);
   }
 
   absl::Status RunJobsOnce(const OpContext& ctx) {
@@ -114,6 +118,7 @@ class Server::Body {
     MOORING_RETURN_IF_ERROR(sessions_->Expire(ctx));
     MOORING_RETURN_IF_ERROR(ExpireRequests(ctx, *parts_));
     MOORING_RETURN_IF_ERROR(FinishApprovedDeletions(ctx, *parts_));
+    MOORING_RETURN_IF_ERROR(care_->DamageRound(ctx));
     MOORING_RETURN_IF_ERROR(standings_->PushChanges(ctx));
     return RefreshMetrics(ctx);
   }
@@ -175,6 +180,11 @@ class Server::Body {
     MOORING_ASSIGN_OR_RETURN(
         repository_,
         storage::Repository::Open(ctx, *catalog_, *objects_, *kek_, env_.clock, env_.random));
+    if (config_.replica().empty()) return absl::OkStatus();
+    absl::StatusOr<std::unique_ptr<storage::DiskObjectStore>> replica =
+        storage::DiskObjectStore::Open(env_.files, env_.clock, env_.random, config_.replica());
+    if (!replica.ok()) return Annotate(replica.status(), "replica " + config_.replica());
+    replica_ = *std::move(replica);
     return absl::OkStatus();
   }
 
@@ -233,6 +243,41 @@ class Server::Body {
       figures.max = slots_.sessions_max();
       return figures;
     });
+  }
+
+  absl::Status MakeCare(const OpContext& ctx) {
+    const config::v1::Care& care = config_.care();
+    CareOptions options;
+    options.database_url = database_url_;
+    options.replica_location = config_.replica();
+    options.scrub.bytes_per_second = care.scrub_bytes_per_second();
+    options.scrub.every = absl::Hours(24 * care.scrub_days());
+    options.replica_bytes_per_second = care.replica_bytes_per_second();
+    options.exports_kept = care.exports_kept();
+    options.export_every = absl::Hours(care.export_hours());
+    options.drill_snapshots = care.drill_snapshots();
+    MOORING_ASSIGN_OR_RETURN(care_, CareDesk::Make(ctx, *parts_, *kek_, replica_.get(), options));
+    admin_services_.push_back(std::make_unique<CareServiceImpl>(*tokens_gate_, *parts_, *care_));
+    return absl::OkStatus();
+  }
+
+  void StartCareJobs() {
+    if (config_.care().off()) return;
+    const auto add = [&](const char* name, absl::Duration period, absl::Duration deadline,
+                         PeriodicJob::Round round) {
+      jobs_.push_back(std::make_unique<PeriodicJob>(name, period, deadline, env_.clock, env_.log,
+                                                    std::move(round)));
+    };
+    add("damage", absl::Seconds(30), absl::Minutes(10),
+        [this](const OpContext& ctx) { return care_->DamageRound(ctx); });
+    add("scrub", absl::Minutes(5), absl::Hours(6),
+        [this](const OpContext& ctx) { return care_->ScrubRound(ctx); });
+    add("replica", absl::Minutes(5), absl::Hours(6),
+        [this](const OpContext& ctx) { return care_->ReplicaRound(ctx); });
+    add("export", absl::Minutes(10), absl::Hours(6),
+        [this](const OpContext& ctx) { return care_->ExportRound(ctx); });
+    add("drill", absl::Minutes(10), absl::Hours(6),
+        [this](const OpContext& ctx) { return care_->DrillRound(ctx); });
   }
 
   std::unique_ptr<RpcGate> MakeGate(Authenticator& authenticator) {
@@ -331,6 +376,7 @@ class Server::Body {
     add("metrics", absl::Seconds(15), [this](const OpContext& ctx) { return RefreshMetrics(ctx); });
     add("certificate", absl::Hours(12),
         [this](const OpContext&) { return RenewCertificate(false); });
+    StartCareJobs();
   }
 
   const ServerEnvironment env_;
@@ -346,6 +392,7 @@ class Server::Body {
   std::string database_url_;
   std::unique_ptr<storage::PgCatalog> catalog_;
   std::unique_ptr<storage::DiskObjectStore> objects_;
+  std::unique_ptr<storage::DiskObjectStore> replica_;
   std::unique_ptr<storage::Repository> repository_;
   ServerSettings settings_;
   std::unique_ptr<PermissionTable> permissions_;
@@ -360,6 +407,7 @@ class Server::Body {
   std::unique_ptr<ServerParts> parts_;
   std::unique_ptr<RpcGate> agents_gate_;
   std::unique_ptr<RpcGate> tokens_gate_;
+  std::unique_ptr<CareDesk> care_;
   std::unique_ptr<Standings> standings_;
   std::unique_ptr<SessionDesk> sessions_;
   std::unique_ptr<RestoreDesk> restores_;

@@ -25,6 +25,17 @@ inline constexpr char kAgentLastSeen[] = "mooring_agent_last_seen_age_seconds"; 
 inline constexpr char kRequestSeconds[] = "mooring_request_seconds";                // method
 inline constexpr char kRequests[] = "mooring_requests_total";                       // method, code
 inline constexpr char kCertificateExpiry[] = "mooring_certificate_expiry_seconds";  // certificate
+inline constexpr char kLostChunks[] = "mooring_lost_chunks";
+inline constexpr char kDamagedSnapshots[] = "mooring_damaged_snapshots";
+inline constexpr char kFindings[] = "mooring_repository_findings";
+inline constexpr char kScrubAge[] = "mooring_scrub_age_seconds";          // of the pack longest ago
+inline constexpr char kScrubOverdue[] = "mooring_scrub_overdue_seconds";  // beyond scrub_days
+inline constexpr char kReplicaLag[] = "mooring_replica_lag_seconds";      // where one is configured
+inline constexpr char kReplicaBehindBytes[] = "mooring_replica_behind_bytes";
+inline constexpr char kCatalogExportAge[] = "mooring_catalog_export_age_seconds";
+inline constexpr char kDrillAge[] = "mooring_drill_age_seconds";
+inline constexpr char kDrillsFailed[] = "mooring_drills_failed";  // open findings of drills
+inline constexpr char kRebuildUnconfirmed[] = "mooring_rebuild_unconfirmed";
 inline constexpr char kLastRefresh[] = "mooring_metrics_refresh_timestamp_seconds";
 
 }  // namespace mooring::server::metric
