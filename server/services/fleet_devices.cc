@@ -1,5 +1,6 @@
 // The part of FleetService that is about phones and sessions.
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -54,6 +55,11 @@ grpc::Status FleetServiceImpl::GetDevice(grpc::ServerContext* context,
       MOORING_ASSIGN_OR_RETURN(const auto view, FindDevice(tx, request->device()));
       MOORING_ASSIGN_OR_RETURN(const PolicyMap policies, PoliciesInForce(tx));
       *response->mutable_device() = DeviceMessage(parts_, policies, view);
+      MOORING_ASSIGN_OR_RETURN(const auto snapshots,
+                               tx.snapshots().List({.device = view.device.id}));
+      response->mutable_device()->set_damaged_snapshots(static_cast<std::uint64_t>(std::count_if(
+          snapshots.begin(), snapshots.end(),
+          [](const storage::SnapshotView& one) { return one.snapshot.damaged_chunks > 0; })));
       return absl::OkStatus();
     });
   });
