@@ -209,7 +209,8 @@ grpc::Status CareServiceImpl::ConfirmRebuild(grpc::ServerContext* context,
       method::kConfirmRebuild, *context,
       [&](const Caller& caller, const OpContext& ctx) -> absl::Status {
         return parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
-          MOORING_ASSIGN_OR_RETURN(storage::CareState state, tx.care().State());
+          MOORING_ASSIGN_OR_RETURN(storage::CareState state,
+                                   tx.care().State(storage::RowLock::kExclusive));
           response->set_unchanged(!state.holds_unconfirmed());
           if (!state.holds_unconfirmed()) return absl::OkStatus();
           state.holds_confirmed_at = parts_.clock.Now();

@@ -278,7 +278,7 @@ absl::StatusOr<ExportSummary> CatalogExporter::Run(const OpContext& ctx, std::si
     return Annotate(back, "catalog export: read back");
   }
   const absl::Status noted = parts_.catalog.Run(ctx, [&](Transaction& tx) -> absl::Status {
-    MOORING_ASSIGN_OR_RETURN(CareState state, tx.care().State());
+    MOORING_ASSIGN_OR_RETURN(CareState state, tx.care().State(RowLock::kExclusive));
     state.exported_at = summary.info.made_at;
     MOORING_RETURN_IF_ERROR(tx.care().SetState(state));
     return tx.Audit({.at = parts_.clock.Now(),

@@ -95,7 +95,7 @@ absl::StatusOr<ReplicaProgress> ReplicaSync::Run(const OpContext& ctx, bool full
     MOORING_RETURN_IF_ERROR(ApplyTombstones(ctx, pass));
     MOORING_RETURN_IF_ERROR(ApplyJournals(ctx, pass));
     return parts_.catalog.Run(ctx, [&](Transaction& tx) -> absl::Status {
-      MOORING_ASSIGN_OR_RETURN(CareState state, tx.care().State());
+      MOORING_ASSIGN_OR_RETURN(CareState state, tx.care().State(RowLock::kExclusive));
       if (pass.progress.packs_bad == 0) state.replica_synced_at = began;
       return tx.care().SetState(state);
     });
@@ -151,10 +151,7 @@ absl::Status ReplicaSync::CopyPack(const OpContext& ctx, const PackRecord& pack,
     const absl::Status good = VerifyPackObject(ctx, parts_.primary, parts_.pack_index_key, pack);
     if (IsDamage(good)) {
       MOORING_RETURN_IF_ERROR(CheckStoreIsThere(ctx, parts_.primary));
-      ++pass.progress.packs_bad;
-      // The next scrub looks at it first.
-      return parts_.catalog.Run(
-          ctx, [&](Transaction& tx) { return tx.care().MarkScrubbed(pack.id, std::nullopt); });
+      return PassOver(ctx, pack, pass);
     }
     MOORING_RETURN_IF_ERROR(good);
     MOORING_ASSIGN_OR_RETURN(std::unique_ptr<ObjectWriter> writer,
@@ -183,6 +180,22 @@ absl::Status ReplicaSync::CopyPack(const OpContext& ctx, const PackRecord& pack,
     MOORING_RETURN_IF_ERROR(tx.care().MarkReplicated(pack.id, parts_.clock.Now()));
     return tx.care().Resolve(FindingKind::kReplica, key, "copied again", parts_.clock.Now());
   });
+}
+
+// A pack that is bad at the source. The next scrub looks at it first; one in which
+// nothing is left but evidence need not be copied at all.
+absl::Status ReplicaSync::PassOver(const OpContext& ctx, const PackRecord& pack, Pass& pass) {
+  bool is_needed = false;
+  const absl::Status noted = parts_.catalog.Run(ctx, [&](Transaction& tx) -> absl::Status {
+    MOORING_ASSIGN_OR_RETURN(const auto rows, tx.care().ChunksOfPack(pack.id));
+    is_needed = std::any_of(rows.begin(), rows.end(), [](const ChunkLocation& row) {
+      return row.state == ChunkState::kLive || row.state == ChunkState::kCondemned;
+    });
+    return is_needed ? tx.care().MarkScrubbed(pack.id, std::nullopt)
+                     : tx.care().MarkReplicated(pack.id, parts_.clock.Now());
+  });
+  if (noted.ok() && is_needed) ++pass.progress.packs_bad;
+  return noted;
 }
 
 // Packs that count as replicated: are they there, and as long as they should be?

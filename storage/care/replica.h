@@ -72,6 +72,7 @@ class ReplicaSync {
   absl::Status Identify(const OpContext& ctx);
   absl::Status CopyPacks(const OpContext& ctx, Pass& pass, Report report);
   absl::Status CopyPack(const OpContext& ctx, const PackRecord& pack, Pass& pass);
+  absl::Status PassOver(const OpContext& ctx, const PackRecord& pack, Pass& pass);
   absl::Status CheckPacks(const OpContext& ctx, Pass& pass);
   absl::Status CopyObjects(const OpContext& ctx, std::string_view prefix, bool full, Pass& pass);
   absl::Status CopyObject(const OpContext& ctx, const std::string& key, bool full, Pass& pass);

@@ -73,7 +73,7 @@ absl::StatusOr<ScrubProgress> Scrubber::Run(const OpContext& ctx, bool all, Repo
       progress.records_bad = records.bad;
       progress.records_healed = records.healed;
     }
-    return EndPass(ctx);
+    return EndPass(ctx, progress.records_checked > 0);
   };
   const absl::Status done = run();
   if (!done.ok() && !IsOver(done)) return done;
@@ -87,7 +87,7 @@ absl::StatusOr<absl::Time> Scrubber::BeginPass(const OpContext& ctx, bool all) {
   const absl::Time now = parts_.clock.Now();
   absl::Time before = now - options_.every;
   const absl::Status ran = parts_.catalog.Run(ctx, [&](Transaction& tx) -> absl::Status {
-    MOORING_ASSIGN_OR_RETURN(CareState state, tx.care().State());
+    MOORING_ASSIGN_OR_RETURN(CareState state, tx.care().State(RowLock::kExclusive));
     if (all && !state.scrub_pass_at) {
       state.scrub_pass_at = now;
       MOORING_RETURN_IF_ERROR(tx.care().SetState(state));
@@ -99,11 +99,11 @@ absl::StatusOr<absl::Time> Scrubber::BeginPass(const OpContext& ctx, bool all) {
   return before;
 }
 
-absl::Status Scrubber::EndPass(const OpContext& ctx) {
+absl::Status Scrubber::EndPass(const OpContext& ctx, bool records_checked) {
   return parts_.catalog.Run(ctx, [&](Transaction& tx) -> absl::Status {
-    MOORING_ASSIGN_OR_RETURN(CareState state, tx.care().State());
+    MOORING_ASSIGN_OR_RETURN(CareState state, tx.care().State(RowLock::kExclusive));
     state.scrub_pass_at.reset();
-    state.records_checked_at = parts_.clock.Now();
+    if (records_checked) state.records_checked_at = parts_.clock.Now();
     return tx.care().SetState(state);
   });
 }
@@ -201,7 +201,10 @@ absl::Status Scrubber::NotePack(const OpContext& ctx, const PackRecord& pack,
                                   : is_whole                       ? ""
                                                                    : Describe(found);
       if (problem.empty()) {
-        MOORING_RETURN_IF_ERROR(tx.care().Resolve(kind, key, "nothing lies there any more", now));
+        MOORING_RETURN_IF_ERROR(tx.care().Resolve(
+            kind, key,
+            found.chunks > 0 ? "it was read again and is good" : "nothing lies there any more",
+            now));
         continue;
       }
       MOORING_RETURN_IF_ERROR(tx.care().Report(kind, key, problem, now));

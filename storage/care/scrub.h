@@ -77,7 +77,7 @@ class Scrubber {
   absl::Status ScrubPack(const OpContext& ctx, const PackRecord& pack, Pace& pace,
                          ScrubProgress& progress);
   absl::StatusOr<absl::Time> BeginPass(const OpContext& ctx, bool all);
-  absl::Status EndPass(const OpContext& ctx);
+  absl::Status EndPass(const OpContext& ctx, bool records_checked);
   absl::Status ResolveHealed(const OpContext& ctx);
   absl::Status NotePack(const OpContext& ctx, const PackRecord& pack, const PackReport& found,
                         const HealOutcome& healed);

@@ -18,6 +18,7 @@
 #include "storage/base/ids.h"
 #include "storage/catalog/chunk_index.h"
 #include "storage/catalog/pack_store.h"
+#include "storage/catalog/row_lock.h"
 
 namespace mooring::storage {
 
@@ -135,7 +136,8 @@ class CareStore {
   virtual absl::StatusOr<std::vector<Finding>> Findings(bool with_resolved, int limit) = 0;
 
   virtual absl::StatusOr<CareTotals> Totals() = 0;
-  virtual absl::StatusOr<CareState> State() = 0;
+  virtual absl::StatusOr<CareState> State(RowLock lock = RowLock::kNone) = 0;
+  // Writes every field. The caller holds the row (RowLock::kExclusive).
   virtual absl::Status SetState(const CareState& state) = 0;
 };
 

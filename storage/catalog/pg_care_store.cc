@@ -185,11 +185,13 @@ class PgCareStore final : public CareStore {
 
   absl::StatusOr<CareTotals> Totals() override;
 
-  absl::StatusOr<CareState> State() override {
+  absl::StatusOr<CareState> State(RowLock lock) override {
     MOORING_ASSIGN_OR_RETURN(
         const SqlResult result,
-        sql_.Exec("SELECT scrub_pass_at, records_checked_at, replica_synced_at, exported_at,"
-                  " rebuilt_at, holds_confirmed_at FROM care_state"));
+        sql_.Exec(
+            std::string("SELECT scrub_pass_at, records_checked_at, replica_synced_at, exported_at,"
+                        " rebuilt_at, holds_confirmed_at FROM care_state") +
+            LockClause(lock, "care_state")));
     if (result.empty()) return CareState();
     SqlReader row(result, 0);
     CareState state;

@@ -203,8 +203,10 @@ TEST_F(ScrubTest, AMissingOrWrongCommitRecordIsWrittenAnew) {
   const Bytes other = Get(memory_, storage::CommitRecordObjectKey(SnapshotOf(second)));
   for (const int damage : {0, 1, 2}) {
     SCOPED_TRACE(damage);
-    if (damage == 0) ASSERT_TRUE(memory_.Lose(key));
-    if (damage == 1) ASSERT_TRUE(memory_.FlipByte(key, 5));
+    const bool struck = damage == 0   ? memory_.Lose(key)
+                        : damage == 1 ? memory_.FlipByte(key, 5)
+                                      : true;
+    ASSERT_TRUE(struck);
     if (damage == 2) Set(memory_, key, other);  // An old one played back.
     const storage::ScrubProgress progress = Scrub();
     EXPECT_EQ(progress.records_bad, 1u);

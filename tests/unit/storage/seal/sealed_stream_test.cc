@@ -57,7 +57,8 @@ class SealedStreamTest : public ::testing::Test {
 };
 
 TEST_F(SealedStreamTest, WhatGoesInComesOut) {
-  for (const std::size_t size : {0, 1, 100, 1'000'000, 1'048'576, 3'500'000}) {
+  for (const std::size_t size :
+       std::vector<std::size_t>{0, 1, 100, 1'000'000, 1'048'576, 3'500'000}) {
     SCOPED_TRACE(size);
     const Bytes random = Random(size);
     const auto read = Read(Write(random, 70'000), key_);
