@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include <absl/strings/numbers.h>
 #include <fmt/format.h>
 
 #include "storage/base/status.h"
@@ -43,12 +44,28 @@ KeySlot SlotOf(KeyPurpose purpose, ByteView subject, const Bytes& wrapped, absl:
           .created_at = at};
 }
 
+// The number behind `prefix` in an object key: 16 hexadecimal digits.
+std::optional<std::uint64_t> NumberOfKey(std::string_view key, std::string_view prefix) {
+  std::uint64_t number = 0;
+  if (!key.starts_with(prefix) || key.size() != prefix.size() + 16 ||
+      !absl::SimpleHexAtoi(ToAbsl(key.substr(prefix.size())), &number)) {
+    return std::nullopt;
+  }
+  return number;
+}
+
 }  // namespace
 
 absl::StatusOr<RebuildSummary> RebuildCatalog(
     const OpContext& ctx, const RebuildParts& parts,
     absl::FunctionRef<void(const RebuildProgress&)> progress) {
   return RebuildWork(ctx, parts, progress).Run();
+}
+
+absl::StatusOr<RebuildSummary> ReconcileCatalog(
+    const OpContext& ctx, const RebuildParts& parts,
+    absl::FunctionRef<void(const RebuildProgress&)> progress) {
+  return RebuildWork(ctx, parts, progress).Reconcile();
 }
 
 void RebuildWork::Remark(std::string text) {
@@ -67,6 +84,35 @@ absl::StatusOr<RebuildSummary> RebuildWork::Run() {
   MOORING_RETURN_IF_ERROR(EnterPacks());
   MOORING_RETURN_IF_ERROR(EnterSnapshots());
   MOORING_RETURN_IF_ERROR(FinishExported());
+  MOORING_RETURN_IF_ERROR(ApplyTombstones());
+  MOORING_RETURN_IF_ERROR(Settle());
+  MOORING_RETURN_IF_ERROR(load_->Commit());
+  return std::move(summary_);
+}
+
+absl::StatusOr<RebuildSummary> RebuildWork::Reconcile() {
+  is_reconciliation_ = true;
+  MOORING_RETURN_IF_ERROR(OpenStore());
+  MOORING_ASSIGN_OR_RETURN(load_, CatalogLoad::BeginOnExisting(ctx_, parts_.database_url));
+  MOORING_ASSIGN_OR_RETURN(const auto repository, load_->tx().organization().GetRepository());
+  if (!repository || ToString(repository->id) != repository_.bytes()) {
+    return absl::FailedPreconditionError("the catalog belongs to another repository");
+  }
+  // Numbers that were given out since the copy was made are not given out again.
+  MOORING_ASSIGN_OR_RETURN(const auto last,
+                           load_->Query("SELECT coalesce(pg_sequence_last_value("
+                                        "pg_get_serial_sequence('chunk', 'no')::regclass), 0)",
+                                        {}));
+  MOORING_RETURN_IF_ERROR(
+      load_->NumberAbove({.table = "chunk",
+                          .column = "no",
+                          .last = std::stoll(last.at(0).at(0).value_or("0")) + kNumberGap}));
+  MOORING_RETURN_IF_ERROR(ReadTombstones());
+  MOORING_RETURN_IF_ERROR(ReadJournals());
+  MOORING_RETURN_IF_ERROR(EnterKeys());
+  MOORING_RETURN_IF_ERROR(EnterPacks());
+  MOORING_RETURN_IF_ERROR(LosePacks());
+  MOORING_RETURN_IF_ERROR(EnterSnapshots());
   MOORING_RETURN_IF_ERROR(ApplyTombstones());
   MOORING_RETURN_IF_ERROR(Settle());
   MOORING_RETURN_IF_ERROR(load_->Commit());
@@ -254,7 +300,8 @@ absl::Status RebuildWork::EnterKeys() {
         std::pair(KeyPurpose::kPackIndexKey, kPackIndexKeyObjectKey)}) {
     MOORING_ASSIGN_OR_RETURN(const Bytes wrapped,
                              ReadWholeObject(parts_.objects, ctx_, key, kWrappedBytesMax));
-    MOORING_RETURN_IF_ERROR(tx.keys().Create(SlotOf(purpose, kNoSubject, wrapped, now)));
+    const absl::Status entered = tx.keys().Create(SlotOf(purpose, kNoSubject, wrapped, now));
+    if (!entered.ok() && !absl::IsAlreadyExists(entered)) return entered;
     ++summary_.keys;
   }
   MOORING_RETURN_IF_ERROR(tx.chunks().CreateDomain(
@@ -290,8 +337,9 @@ absl::Status RebuildWork::EnterPersonKey(const PersonId& person, const std::stri
   }
   MOORING_RETURN_IF_ERROR(EnsurePerson(person));
   Transaction& tx = load_->tx();
-  MOORING_RETURN_IF_ERROR(
-      tx.keys().Create(SlotOf(KeyPurpose::kPersonKey, person.view(), *wrapped, stored_at)));
+  const absl::Status entered =
+      tx.keys().Create(SlotOf(KeyPurpose::kPersonKey, person.view(), *wrapped, stored_at));
+  if (!entered.ok() && !absl::IsAlreadyExists(entered)) return entered;
   MOORING_RETURN_IF_ERROR(
       tx.chunks().CreateDomain({.id = DeriveDomainKeys(*unwrapped).id, .person = person}));
   ++summary_.keys;
@@ -325,6 +373,9 @@ absl::Status RebuildWork::EnterPacks() {
   for (const ObjectInfo& info : objects) {
     const std::optional<PackId> pack = PackOfObjectKey(info.key);
     if (!pack || journaled_.contains(*pack)) continue;
+    present_.insert(*pack);
+    MOORING_ASSIGN_OR_RETURN(const auto row, load_->tx().packs().Get(*pack));
+    if (row && row->state != PackState::kStaged) continue;  // Of a reconciliation: known.
     MOORING_RETURN_IF_ERROR(EnterPack(*pack, info));
     Report("packs", summary_.packs);
   }
@@ -354,7 +405,10 @@ absl::Status RebuildWork::EnterPack(const PackId& pack, const ObjectInfo& info) 
   Transaction& tx = load_->tx();
   const std::optional<SessionId> session =
       footer->session.is_none() ? std::nullopt : std::optional(footer->session);
-  MOORING_RETURN_IF_ERROR(tx.packs().Stage(pack, session, footer->created_at).status());
+  MOORING_ASSIGN_OR_RETURN(const auto row, tx.packs().Get(pack));
+  if (!row) {
+    MOORING_RETURN_IF_ERROR(tx.packs().Stage(pack, session, footer->created_at).status());
+  }
   MOORING_RETURN_IF_ERROR(tx.packs().MarkLive(pack, info.size_bytes, hash));
   std::vector<NewChunk> chunks;
   chunks.reserve(footer->entries.size());
@@ -365,6 +419,56 @@ absl::Status RebuildWork::EnterPack(const PackId& pack, const ObjectInfo& info) 
   MOORING_ASSIGN_OR_RETURN(const std::uint64_t left_out, load_->AddChunks(pack, chunks));
   summary_.chunks_left_out += left_out;
   ++summary_.packs;
+  return absl::OkStatus();
+}
+
+absl::Status RebuildWork::LosePacks() {
+  Transaction& tx = load_->tx();
+  MOORING_ASSIGN_OR_RETURN(const std::vector<PackRecord> live, tx.packs().List(PackState::kLive));
+  for (const PackRecord& pack : live) {
+    if (present_.contains(pack.id)) continue;
+    MOORING_ASSIGN_OR_RETURN(const auto rows, tx.care().ChunksOfPack(pack.id));
+    std::vector<std::uint64_t> numbers;
+    for (const ChunkLocation& row : rows) numbers.push_back(row.no);
+    MOORING_ASSIGN_OR_RETURN(const std::uint64_t lost, tx.care().MarkLost(pack.id, numbers));
+    summary_.chunks_lost += lost;
+    if (lost > 0) {
+      Remark(fmt::format("pack {} is gone: {} chunks are lost", pack.id.hex(), lost));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Collection stands where the store says that it does: a catalog that began anew
+// at zero would look like one that has traveled back in time.
+absl::Status RebuildWork::SettleCollection() {
+  std::uint64_t epoch = 0;
+  std::uint64_t generation = 0;
+  const absl::Status listed = parts_.objects.List(ctx_, "gc/", [&](const ObjectInfo& info) {
+    epoch = std::max(epoch, NumberOfKey(info.key, "gc/epoch-").value_or(0));
+    generation = std::max(generation, NumberOfKey(info.key, "gc/doom-").value_or(0));
+    return absl::OkStatus();
+  });
+  MOORING_RETURN_IF_ERROR(listed);
+  MOORING_ASSIGN_OR_RETURN(const auto tables,
+                           load_->Query("SELECT to_regclass('public.collection_state') IS NOT NULL,"
+                                        " to_regclass('public.prune_state') IS NOT NULL",
+                                        {}));
+  if (tables.at(0).at(0) == "t") {
+    MOORING_RETURN_IF_ERROR(
+        load_
+            ->Execute("UPDATE collection_state SET epoch = $1::bigint, generation = $2::bigint",
+                      {std::to_string(epoch), std::to_string(generation)})
+            .status());
+  }
+  if (tables.at(0).at(1) == "t") {
+    MOORING_RETURN_IF_ERROR(
+        load_
+            ->Execute("UPDATE prune_state SET stopped = $1",
+                      {"the catalog was rebuilt: a person has yet to confirm that all holds are"
+                       " there"})
+            .status());
+  }
   return absl::OkStatus();
 }
 
@@ -392,14 +496,15 @@ absl::Status RebuildWork::Settle() {
         std::pair("domain", "no"), std::pair("finding", "no")}) {
     MOORING_RETURN_IF_ERROR(load_->NumberAbove({.table = table, .column = column, .last = 1}));
   }
-  CareState state;
+  MOORING_RETURN_IF_ERROR(SettleCollection());
+  MOORING_ASSIGN_OR_RETURN(CareState state, tx.care().State(RowLock::kExclusive));
   state.rebuilt_at = now;
   if (export_) state.exported_at = export_->made_at;
   MOORING_RETURN_IF_ERROR(tx.care().SetState(state));
   return tx.Audit(
       {.at = now,
        .actor = "server",
-       .action = "repository.rebuild",
+       .action = is_reconciliation_ ? "repository.reconcile" : "repository.rebuild",
        .subject = repository_.hex(),
        .detail_json = AuditDetail({{"export", summary_.export_name},
                                    {"snapshots", fmt::format("{}", summary_.snapshots)},

@@ -50,7 +50,10 @@ struct RebuildSummary {
   std::uint64_t snapshots_damaged = 0;     // Committed, with chunks that are lost.
   std::uint64_t snapshots_lost = 0;        // In the export, and their record or key is gone.
   std::uint64_t tombstones = 0;
-  std::vector<std::string> remarks;  // For people; at most 1000.
+  // Of a reconciliation alone.
+  std::uint64_t snapshots_deleted = 0;  // That the catalog thought alive.
+  std::uint64_t chunks_lost = 0;        // Whose pack is gone, or on its way out.
+  std::vector<std::string> remarks;     // For people; at most 1000.
 };
 
 struct RebuildParts {
@@ -69,6 +72,19 @@ struct RebuildParts {
 // kFailedPrecondition: the database is not empty, the store holds no repository,
 // or it was made with another key-encryption key. Nothing is written to the store.
 absl::StatusOr<RebuildSummary> RebuildCatalog(
+    const OpContext& ctx, const RebuildParts& parts,
+    absl::FunctionRef<void(const RebuildProgress&)> progress);
+
+// Brings a catalog that is older than the store up to it: one that was restored
+// from a backup of yesterday, or a standby that lagged. Snapshots that it has
+// forgotten come back from their commit records, packs from their footers;
+// deletions that it has forgotten are repeated, keys with them; chunks whose
+// pack is gone or journaled become lost; sessions that it thinks open are over.
+// In one transaction under the exclusive repository lock, so that an attempt that
+// is killed has done nothing. Rows that nothing in the store knows (people,
+// policies, holds of since then) stay forgotten: as after a rebuild, nothing is
+// pruned before a person has confirmed it. The epoch is the caller's.
+absl::StatusOr<RebuildSummary> ReconcileCatalog(
     const OpContext& ctx, const RebuildParts& parts,
     absl::FunctionRef<void(const RebuildProgress&)> progress);
 

@@ -135,6 +135,8 @@ absl::Status RebuildWork::EnterSnapshot(const SnapshotId& snapshot) {
   Transaction& tx = load_->tx();
   MOORING_ASSIGN_OR_RETURN(const auto exported, tx.snapshots().Get(snapshot));
   if (exported && exported->snapshot.deleted_at) return absl::OkStatus();
+  // What a catalog in use knows needs nothing: its damage is counted afterwards.
+  if (exported && is_reconciliation_) return absl::OkStatus();
   const Sha256Digest root_hash = Sha256(AsBytes(record->root()));
   if (exported && !std::ranges::equal(exported->snapshot.root_hash, root_hash)) {
     // One that stood there before the snapshot was committed, played back.
@@ -381,10 +383,11 @@ absl::Status RebuildWork::EnterSnapshotKey(const SnapshotId& snapshot, const Per
                                      parts_.clock.Now());
   }
   ++summary_.keys;
-  return load_->tx().keys().Create({.purpose = KeyPurpose::kSnapshotKey,
-                                    .subject = ToBytes(snapshot.bytes()),
-                                    .wrapped = *wrapped,
-                                    .created_at = created_at});
+  const absl::Status entered = load_->tx().keys().Create({.purpose = KeyPurpose::kSnapshotKey,
+                                                          .subject = ToBytes(snapshot.bytes()),
+                                                          .wrapped = *wrapped,
+                                                          .created_at = created_at});
+  return absl::IsAlreadyExists(entered) ? absl::OkStatus() : entered;
 }
 
 // Snapshots that the export names and no commit record stands for.
@@ -410,8 +413,11 @@ absl::Status RebuildWork::FinishExported() {
 absl::Status RebuildWork::ApplyTombstones() {
   Transaction& tx = load_->tx();
   for (const auto& [snapshot, tombstone] : tombstones_) {
+    // A key that the catalog still has must not open what was deleted.
+    MOORING_RETURN_IF_ERROR(tx.keys().Delete(KeyPurpose::kSnapshotKey, snapshot.view()));
     MOORING_ASSIGN_OR_RETURN(const auto view, tx.snapshots().Get(snapshot));
     if (!view || view->snapshot.deleted_at) continue;
+    ++summary_.snapshots_deleted;
     MOORING_RETURN_IF_ERROR(tx.snapshots().MarkDeleted(snapshot, tombstone.deleted_at));
     MOORING_RETURN_IF_ERROR(tx.Audit({.at = tombstone.deleted_at,
                                       .actor = tombstone.actor,

@@ -31,6 +31,7 @@ class RebuildWork {
       : ctx_(ctx), parts_(parts), progress_(progress) {}
 
   absl::StatusOr<RebuildSummary> Run();
+  absl::StatusOr<RebuildSummary> Reconcile();
 
  private:
   // The organization's keys, and the store's name.
@@ -47,6 +48,8 @@ class RebuildWork {
   absl::Status ReadJournals();
   absl::Status EnterPacks();
   absl::Status EnterPack(const PackId& pack, const ObjectInfo& info);
+  // Of a reconciliation: packs that rows point into and the store does not hold.
+  absl::Status LosePacks();
 
   // rebuild_snapshots.cc
   absl::Status EnterSnapshots();
@@ -67,6 +70,7 @@ class RebuildWork {
   absl::Status FinishExported();
   absl::Status ApplyTombstones();
   absl::Status Settle();
+  absl::Status SettleCollection();
   absl::StatusOr<PackId> LostPack();
 
   void Remark(std::string text);
@@ -83,6 +87,8 @@ class RebuildWork {
   std::optional<ExportInfo> export_;
   std::unique_ptr<CatalogLoad> load_;
 
+  bool is_reconciliation_ = false;
+
   // While the export is loaded.
   bool is_snapshot_table_ = false;
   std::size_t columns_ = 0;
@@ -91,6 +97,7 @@ class RebuildWork {
   std::map<PersonId, SecretBytes> person_keys_;
   std::map<SnapshotId, Tombstone> tombstones_;
   std::set<PackId> journaled_;
+  std::set<PackId> present_;
   std::map<DeviceId, std::uint64_t> sequences_;  // The greatest of any record.
   std::set<SnapshotId> entered_;
   std::optional<PackId> lost_pack_;

@@ -68,6 +68,10 @@ class CatalogLoad {
   // Migrates the database and begins. kFailedPrecondition: it holds something.
   static absl::StatusOr<std::unique_ptr<CatalogLoad>> Begin(const OpContext& ctx,
                                                             const std::string& url, Clock& clock);
+  // Begins on a catalog that is in use, under the exclusive repository lock to the
+  // end: nothing is committed or collected meanwhile.
+  static absl::StatusOr<std::unique_ptr<CatalogLoad>> BeginOnExisting(const OpContext& ctx,
+                                                                      const std::string& url);
   virtual ~CatalogLoad() = default;
 
   // The stores, inside this transaction.
@@ -80,8 +84,8 @@ class CatalogLoad {
   // Later numbers of this column are above `last`, and above those of its rows.
   virtual absl::Status NumberAbove(const DumpNumber& number) = 0;
 
-  // Enters chunks as live ones of this pack. One that is there already moves if
-  // this pack is the newer one. Chunks of domains that are not known are left
+  // Enters chunks as live ones of this pack. One that is there already moves, and
+  // lives, if this pack is the newer one. Chunks of domains that are not known are left
   // out. Returns how many were left out.
   virtual absl::StatusOr<std::uint64_t> AddChunks(const PackId& pack,
                                                   std::span<const NewChunk> chunks) = 0;

@@ -215,6 +215,13 @@ class PgCatalogLoad final : public CatalogLoad {
     return absl::OkStatus();
   }
 
+  absl::Status StartOnExisting() {
+    MOORING_ASSIGN_OR_RETURN(schema_, Schema::Read(*sql_));
+    MOORING_RETURN_IF_ERROR(sql_->Begin(kStatementMax));
+    transaction_ = std::make_unique<PgTransaction>(*sql_);
+    return transaction_->LockRepositoryExclusive();
+  }
+
   Transaction& tx() override { return *transaction_; }
 
   absl::Status Table(const DumpTable& table) override {
@@ -366,7 +373,7 @@ absl::StatusOr<std::uint64_t> PgCatalogLoad::AddChunks(const PackId& pack,
                   " FROM unnest($2::bytea[], $3::bigint[], $4::int[]) u(id, pack_offset, bytes),"
                   " domain d, pack p WHERE d.id = $1::bytea AND p.id = $5::bytea ORDER BY u.id"
                   " ON CONFLICT (domain_no, id) DO UPDATE SET pack_no = excluded.pack_no,"
-                  "   pack_offset = excluded.pack_offset, bytes = excluded.bytes"
+                  "   pack_offset = excluded.pack_offset, bytes = excluded.bytes, state = 1"
                   "   WHERE (SELECT created_at FROM pack WHERE no = c.pack_no)"
                   "     < (SELECT created_at FROM pack WHERE no = excluded.pack_no)",
                   {ToBytes(domain.bytes()), BinaryIdArray(ids), BinaryInt8Array(offsets),
@@ -422,6 +429,16 @@ absl::StatusOr<std::unique_ptr<CatalogLoad>> CatalogLoad::Begin(const OpContext&
   sql->SetStop(ctx.stop);
   auto load = std::make_unique<PgCatalogLoad>(std::move(sql));
   MOORING_RETURN_IF_ERROR(load->Start());
+  return absl::StatusOr<std::unique_ptr<CatalogLoad>>(std::move(load));
+}
+
+absl::StatusOr<std::unique_ptr<CatalogLoad>> CatalogLoad::BeginOnExisting(const OpContext& ctx,
+                                                                          const std::string& url) {
+  MOORING_ASSIGN_OR_RETURN(std::unique_ptr<SqlSession> sql, SqlSession::Connect(url));
+  sql->SetStop(ctx.stop);
+  MOORING_RETURN_IF_ERROR(CheckSchema(*sql));
+  auto load = std::make_unique<PgCatalogLoad>(std::move(sql));
+  MOORING_RETURN_IF_ERROR(load->StartOnExisting());
   return absl::StatusOr<std::unique_ptr<CatalogLoad>>(std::move(load));
 }
 

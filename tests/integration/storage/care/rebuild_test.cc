@@ -9,6 +9,7 @@
 #include "storage/catalog/catalog_dump.h"
 #include "storage/catalog/organization_store.h"
 #include "storage/catalog/policy_store.h"
+#include "storage/catalog/session_store.h"
 #include "storage/repository/chunk_set.h"
 #include "tests/integration/storage/care/care_fixture.h"
 
@@ -440,6 +441,112 @@ TEST_F(RebuildTest, PacksInADoomJournalAreOnTheirWayOut) {
     return std::vector<PackId>{doomed};
   };
   EXPECT_EQ(Rebuild().packs, 0u);
+}
+
+// A catalog of yesterday over the store of today (here: one that was rebuilt then).
+class ReconcileTest : public RebuildTest {
+ protected:
+  // From here on the original goes on, and the copy stays behind.
+  void CopyCatalog() {
+    Export();
+    Rebuild();
+    copy_ = std::move(rebuilt_);
+    repository_.reset();
+    auto original =
+        storage::Repository::Open({}, *faulty_catalog_, store_, *kek_, time_, system_random_);
+    ASSERT_TRUE(original.ok()) << original.status();
+    repository_ = *std::move(original);
+  }
+  storage::RebuildSummary TravelBackAndReconcile() {
+    repository_.reset();
+    rebuilt_ = std::move(copy_);
+    const auto summary = storage::ReconcileCatalog(ctx(),
+                                                   {.objects = store_,
+                                                    .kek = *kek_,
+                                                    .database_url = rebuilt_database_->url(),
+                                                    .clock = time_,
+                                                    .random = system_random_,
+                                                    .organization = "",
+                                                    .single_admin = false,
+                                                    .read_journal = read_journal_},
+                                                   [](const storage::RebuildProgress&) {});
+    EXPECT_TRUE(summary.ok()) << summary.status();
+    EXPECT_TRUE(storage::RefreshDamage({}, *rebuilt_).ok());
+    OpenRebuilt();
+    return summary.ok() ? *summary : storage::RebuildSummary();
+  }
+
+  std::unique_ptr<storage::PgCatalog> copy_;
+};
+
+TEST_F(ReconcileTest, ForgottenSnapshotsComeBackAndForgottenDeletionsToo) {
+  const v1::Receipt kept = BackUp(phone_, desk_, files_);
+  const v1::Receipt deleted = BackUp(phone_, desk_, Changed(files_, 1));
+  CopyCatalog();
+  const PersonId carol = AddPerson("carol");
+  const DeviceId carols_phone = AddDevice("PHONE-9", desk_, carol);
+  const v1::Receipt carols = BackUp(carols_phone, desk_, Changed(files_, 2));
+  const v1::Receipt newer = BackUp(phone_, desk_, Changed(files_, 3));
+  ASSERT_TRUE(repository().Delete({}, SnapshotOf(deleted), "account:eve", "no need").ok());
+  const storage::RebuildSummary summary = TravelBackAndReconcile();
+  EXPECT_EQ(summary.snapshots_newer, 2u);
+  EXPECT_EQ(summary.snapshots_deleted, 1u);
+  EXPECT_EQ(summary.chunks_lost, 0u);
+  ExpectHolds(kept, files_);
+  ExpectHolds(carols, Changed(files_, 2));
+  ExpectHolds(newer, Changed(files_, 3));
+  EXPECT_TRUE(RebuiltRow(SnapshotOf(deleted))->deleted_at.has_value());
+  EXPECT_FALSE(repository().OpenSnapshot({}, SnapshotOf(deleted)).ok());
+  BackupOptions options;
+  options.device = phone_;
+  options.agent = desk_;
+  const auto next = Backup(repository(), {}, options, Changed(files_, 3), time_, system_random_);
+  ASSERT_TRUE(next.ok()) << next.status();
+  EXPECT_EQ(next->sequence(), newer.sequence() + 1);
+  EXPECT_EQ(next->stored_bytes(), 0u);
+}
+
+TEST_F(ReconcileTest, ChunksWhosePackIsGoneOrJournaledAreLost) {
+  const v1::Receipt first = BackUp(phone_, desk_, files_);
+  const v1::Receipt bobs = BackUp(bobs_phone_, desk_, {{"full/00/x", SyntheticContent(9, 90'000)}});
+  CopyCatalog();
+  const std::vector<std::string> packs = Keys("packs/");
+  ASSERT_EQ(packs.size(), 2u);
+  const PackId journaled = *storage::PackOfObjectKey(packs[0]);
+  ASSERT_TRUE(memory_.Put({}, "gc/doom-0000000000000001", AsBytes("x"), absl::InfinitePast()).ok());
+  read_journal_ = [&](const std::string&, ByteView) -> absl::StatusOr<std::vector<PackId>> {
+    return std::vector<PackId>{journaled};
+  };
+  ASSERT_TRUE(memory_.Lose(packs[1]));
+  const storage::RebuildSummary summary = TravelBackAndReconcile();
+  EXPECT_GT(summary.chunks_lost, 0u);
+  EXPECT_GT(RebuiltRow(SnapshotOf(first))->damaged_chunks, 0u);
+  EXPECT_GT(RebuiltRow(SnapshotOf(bobs))->damaged_chunks, 0u);
+  // Nobody is told that they are there: the next backup brings them.
+  BackupOptions options;
+  options.device = phone_;
+  options.agent = desk_;
+  const auto next = Backup(repository(), {}, options, files_, time_, system_random_);
+  ASSERT_TRUE(next.ok()) << next.status();
+  EXPECT_GT(next->stored_bytes(), 0u);
+  ExpectHolds(first, files_);
+}
+
+TEST_F(ReconcileTest, SessionsThatWereOpenAreOver) {
+  BackUp(phone_, desk_, files_);
+  const auto open = Begin(second_phone_, desk_);
+  ASSERT_TRUE(open.ok()) << open.status();
+  CopyCatalog();
+  const storage::RebuildSummary summary = TravelBackAndReconcile();
+  const absl::Status read = rebuilt_->Run({}, [&](storage::Transaction& tx) -> absl::Status {
+    MOORING_ASSIGN_OR_RETURN(const std::uint64_t count, tx.sessions().CountOpen());
+    EXPECT_EQ(count, 0u);
+    MOORING_ASSIGN_OR_RETURN(const auto state, tx.care().State());
+    EXPECT_TRUE(state.holds_unconfirmed());
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(read.ok()) << read;
+  EXPECT_EQ(summary.snapshots_newer, 0u);
 }
 
 TEST_F(RebuildTest, AnotherKeyOrAFullDatabaseIsRefused) {
