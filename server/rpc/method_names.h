@@ -65,6 +65,7 @@ inline constexpr char kSyncReplica[] = "mooring.v1.CareService.SyncReplica";
 inline constexpr char kExportCatalog[] = "mooring.v1.CareService.ExportCatalog";
 inline constexpr char kListCatalogExports[] = "mooring.v1.CareService.ListCatalogExports";
 inline constexpr char kConfirmRebuild[] = "mooring.v1.CareService.ConfirmRebuild";
+inline constexpr char kReconcileRepository[] = "mooring.v1.CareService.ReconcileRepository";
 inline constexpr char kRunDrill[] = "mooring.v1.CareService.RunDrill";
 inline constexpr char kListDrills[] = "mooring.v1.CareService.ListDrills";
 

@@ -71,7 +71,7 @@ absl::StatusOr<std::unique_ptr<CareDesk>> CareDesk::Make(const OpContext& ctx, S
                                                          storage::KekProvider& kek,
                                                          storage::ObjectStore* replica,
                                                          const CareOptions& options) {
-  std::unique_ptr<CareDesk> desk(new CareDesk(parts, options));
+  std::unique_ptr<CareDesk> desk(new CareDesk(parts, kek, options));
   storage::KeyCustody keys(parts.catalog, parts.objects, kek, parts.clock, parts.random);
   MOORING_ASSIGN_OR_RETURN(desk->pack_index_key_,
                            keys.OrganizationKey(ctx, storage::KeyPurpose::kPackIndexKey));
@@ -92,7 +92,7 @@ absl::StatusOr<std::unique_ptr<CareDesk>> CareDesk::Make(const OpContext& ctx, S
                                     .replica = *replica,
                                     .pack_index_key = desk->pack_index_key_,
                                     .clock = parts.clock,
-                                    .read_journal = {}},
+                                    .read_journal = options.read_journal},
         options.replica_bytes_per_second);
   }
   desk->exporter_ = std::make_unique<storage::CatalogExporter>(
@@ -103,13 +103,32 @@ absl::StatusOr<std::unique_ptr<CareDesk>> CareDesk::Make(const OpContext& ctx, S
                                       .clock = parts.clock,
                                       .random = parts.random,
                                       .program_version = kServerVersion,
-                                      .epoch = {}});
+                                      .epoch = options.epoch});
   desk->drills_ = std::make_unique<storage::DrillRunner>(
       storage::DrillRunner::Parts{.catalog = parts.catalog,
                                   .repository = parts.repository,
                                   .clock = parts.clock,
                                   .random = parts.random});
   return desk;
+}
+
+absl::StatusOr<storage::RebuildSummary> CareDesk::Reconcile(
+    const OpContext& ctx, const std::string& actor,
+    absl::FunctionRef<void(const storage::RebuildProgress&)> progress) {
+  MOORING_ASSIGN_OR_RETURN(storage::RebuildSummary summary,
+                           storage::ReconcileCatalog(ctx,
+                                                     {.objects = parts_.objects,
+                                                      .kek = kek_,
+                                                      .database_url = options_.database_url,
+                                                      .clock = parts_.clock,
+                                                      .random = parts_.random,
+                                                      .organization = parts_.settings.organization,
+                                                      .single_admin = parts_.settings.single_admin,
+                                                      .read_journal = options_.read_journal},
+                                                     progress));
+  MOORING_RETURN_IF_ERROR(storage::RefreshDamage(ctx, parts_.catalog).status());
+  if (options_.leave_recovery) MOORING_RETURN_IF_ERROR(options_.leave_recovery(ctx, actor));
+  return summary;
 }
 
 absl::Status CareDesk::ScrubRound(const OpContext& ctx) {

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -15,6 +16,7 @@
 #include "storage/base/secret_bytes.h"
 #include "storage/care/catalog_export.h"
 #include "storage/care/drill.h"
+#include "storage/care/rebuild.h"
 #include "storage/care/replica.h"
 #include "storage/care/scrub.h"
 #include "storage/catalog/care_store.h"
@@ -31,6 +33,11 @@ struct CareOptions {
   absl::Duration export_every = absl::Hours(24);
   std::size_t drill_snapshots = 3;
   absl::Duration drill_every = absl::Hours(24);
+  // What the collector knows: packs of its journals, the catalog's epoch, and how
+  // recovery ends. Empty where there is none.
+  storage::DoomJournalReader read_journal;
+  std::function<absl::StatusOr<std::uint64_t>(const OpContext&)> epoch;
+  std::function<absl::Status(const OpContext&, const std::string& actor)> leave_recovery;
 };
 
 // Thread-safe. What it is given outlives it.
@@ -48,6 +55,11 @@ class CareDesk {
   storage::DrillRunner& drills() { return *drills_; }
   const CareOptions& options() const { return options_; }
 
+  // Brings a catalog of before up to the store, and ends recovery.
+  absl::StatusOr<storage::RebuildSummary> Reconcile(
+      const OpContext& ctx, const std::string& actor,
+      absl::FunctionRef<void(const storage::RebuildProgress&)> progress);
+
   // Rounds of the jobs. Each does what is due, and nothing where nothing is.
   absl::Status ScrubRound(const OpContext& ctx);
   absl::Status DamageRound(const OpContext& ctx);
@@ -59,9 +71,11 @@ class CareDesk {
   absl::StatusOr<v1::GetRepositoryHealthResponse> Health(const OpContext& ctx, bool with_resolved);
 
  private:
-  CareDesk(ServerParts& parts, const CareOptions& options) : parts_(parts), options_(options) {}
+  CareDesk(ServerParts& parts, storage::KekProvider& kek, const CareOptions& options)
+      : parts_(parts), kek_(kek), options_(options) {}
 
   ServerParts& parts_;
+  storage::KekProvider& kek_;
   const CareOptions options_;
   SecretBytes pack_index_key_;
   SecretBytes organization_key_;

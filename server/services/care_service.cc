@@ -221,6 +221,37 @@ grpc::Status CareServiceImpl::ConfirmRebuild(grpc::ServerContext* context,
       });
 }
 
+grpc::Status CareServiceImpl::ReconcileRepository(
+    grpc::ServerContext* context, const v1::ReconcileRepositoryRequest*,
+    grpc::ServerWriter<v1::ReconcileRepositoryResponse>* writer) {
+  return gate_.Stream(
+      method::kReconcileRepository, *context,
+      [&](const Caller& caller, const OpContext& ctx) -> absl::Status {
+        MOORING_RETURN_IF_ERROR(AuditOrder(ctx, caller, "repository.reconcile_order"));
+        StreamScope scope(gate_.drain());
+        StreamReport<v1::ReconcileRepositoryResponse> report(*context, *writer, parts_.clock,
+                                                             scope.stop);
+        MOORING_ASSIGN_OR_RETURN(const storage::RebuildSummary summary,
+                                 desk_.Reconcile(scope.ctx, caller.actor(),
+                                                 [&report](const storage::RebuildProgress& so_far) {
+                                                   v1::ReconcileRepositoryResponse message;
+                                                   message.set_step(so_far.step);
+                                                   message.set_done(so_far.done);
+                                                   report.Write(message);
+                                                 }));
+        v1::ReconcileRepositoryResponse last;
+        last.set_complete(true);
+        last.set_packs(summary.packs);
+        last.set_snapshots_recovered(summary.snapshots_newer);
+        last.set_snapshots_deleted(summary.snapshots_deleted);
+        last.set_snapshots_incomplete(summary.snapshots_incomplete);
+        last.set_chunks_lost(summary.chunks_lost);
+        for (const std::string& remark : summary.remarks) last.add_remarks(remark);
+        writer->Write(last);
+        return absl::OkStatus();
+      });
+}
+
 grpc::Status CareServiceImpl::RunDrill(grpc::ServerContext* context,
                                        const v1::RunDrillRequest* request,
                                        grpc::ServerWriter<v1::RunDrillResponse>* writer) {

@@ -30,6 +30,9 @@ class CareServiceImpl final : public v1::CareService::Service {
   grpc::Status ConfirmRebuild(grpc::ServerContext* context,
                               const v1::ConfirmRebuildRequest* request,
                               v1::ConfirmRebuildResponse* response) override;
+  grpc::Status ReconcileRepository(
+      grpc::ServerContext* context, const v1::ReconcileRepositoryRequest* request,
+      grpc::ServerWriter<v1::ReconcileRepositoryResponse>* writer) override;
   grpc::Status RunDrill(grpc::ServerContext* context, const v1::RunDrillRequest* request,
                         grpc::ServerWriter<v1::RunDrillResponse>* writer) override;
   grpc::Status ListDrills(grpc::ServerContext* context, const v1::ListDrillsRequest* request,

@@ -282,7 +282,8 @@ absl::Status RebuildWork::ReadJournals() {
   for (const std::string& key : journals) {
     MOORING_ASSIGN_OR_RETURN(const Bytes bytes,
                              ReadWholeObject(parts_.objects, ctx_, key, kObjectBytesMax));
-    const absl::StatusOr<std::vector<PackId>> packs = parts_.read_journal(key, bytes);
+    const absl::StatusOr<std::vector<PackId>> packs =
+        parts_.read_journal(pack_index_key_, key, bytes);
     if (!packs.ok()) {
       Remark(fmt::format("{}: {}", key, std::string(packs.status().message())));
       continue;
@@ -454,7 +455,8 @@ absl::Status RebuildWork::SettleCollection() {
                            load_->Query("SELECT to_regclass('public.collection_state') IS NOT NULL,"
                                         " to_regclass('public.prune_state') IS NOT NULL",
                                         {}));
-  if (tables.at(0).at(0) == "t") {
+  // A reconciliation leaves recovery by an epoch of its own, once it has committed.
+  if (tables.at(0).at(0) == "t" && !is_reconciliation_) {
     MOORING_RETURN_IF_ERROR(
         load_
             ->Execute("UPDATE collection_state SET epoch = $1::bigint, generation = $2::bigint",

@@ -253,6 +253,11 @@ class Checker {
 
 }  // namespace
 
+absl::StatusOr<RecordReport> CheckRecords(const OpContext& ctx, Catalog& catalog,
+                                          ObjectStore& objects, Clock& clock) {
+  return Checker(ctx, catalog, objects, clock).Run();
+}
+
 absl::StatusOr<format::v1::CommitRecord> RecordOfRow(Transaction& tx, const SnapshotId& snapshot) {
   MOORING_ASSIGN_OR_RETURN(const std::optional<SnapshotView> view, tx.snapshots().Get(snapshot));
   if (!view || view->snapshot.deleted_at) return absl::NotFoundError("no such snapshot");

@@ -342,7 +342,8 @@ absl::Status ReplicaSync::ApplyJournals(const OpContext& ctx, Pass& pass) {
       if (IsDamage(bytes.status())) continue;
       return Annotate(bytes.status(), "replica");
     }
-    const absl::StatusOr<std::vector<PackId>> packs = parts_.read_journal(journal, *bytes);
+    const absl::StatusOr<std::vector<PackId>> packs =
+        parts_.read_journal(parts_.pack_index_key, journal, *bytes);
     if (!packs.ok()) continue;  // What cannot be proved removes nothing.
     for (const PackId& pack : *packs) {
       const std::string key = PackObjectKey(pack);

@@ -42,7 +42,7 @@ struct ReplicaProgress {
 
 // Packs that a doom journal object names. kDataLoss: damaged or not authentic.
 using DoomJournalReader = std::function<absl::StatusOr<std::vector<PackId>>(
-    const std::string& object_key, ByteView bytes)>;
+    const SecretBytes& pack_index_key, const std::string& object_key, ByteView bytes)>;
 
 // Thread-safe; two at once do the same work twice and no harm.
 class ReplicaSync {

@@ -20,6 +20,7 @@ struct CareCommandOptions {
   bool full = false;
   bool resolved = false;
   bool confirm = false;
+  bool reconcile = false;
   bool list = false;
   std::string action = "status";
 };
@@ -233,7 +234,43 @@ absl::StatusOr<ExitCode> Export(Invocation& run, const CareCommandOptions& optio
   return ExitCode::kOk;
 }
 
+// 9 where chunks are lost for now, 8 where something was left out.
+absl::StatusOr<ExitCode> Reconcile(Invocation& run) {
+  MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
+  auto stream = connection->Stream(&v1::CareService::Stub::ReconcileRepository,
+                                   v1::ReconcileRepositoryRequest());
+  v1::ReconcileRepositoryResponse last;
+  v1::ReconcileRepositoryResponse message;
+  while (stream.Read(message)) {
+    last = message;
+    run.output().Progress(fmt::format("{}: {}", last.step(), last.done()));
+  }
+  run.output().EndProgress();
+  const absl::Status finished = stream.Finish();
+  if (!finished.ok()) return connection->Explain(finished);
+  if (run.output().is_structured()) {
+    run.output().Print(last);
+  } else {
+    run.output().PrintLine(
+        fmt::format("{} came back, {} repeated, {} entered, {} lost.",
+                    CountText(last.snapshots_recovered(), "snapshot", "snapshots"),
+                    CountText(last.snapshots_deleted(), "deletion", "deletions"),
+                    CountText(last.packs(), "pack", "packs"),
+                    CountText(last.chunks_lost(), "chunk", "chunks")));
+    for (const std::string& remark : last.remarks()) run.output().PrintLine("- " + remark);
+    run.output().Note(
+        "People, policies and holds of since the copy was made are not known. Compare them, then "
+        "run `mooring repository rebuild --confirm`: nothing is deleted before.");
+  }
+  if (last.chunks_lost() > 0) return ExitCode::kIntegrity;
+  return last.remarks_size() > 0 ? ExitCode::kFindings : ExitCode::kOk;
+}
+
 absl::StatusOr<ExitCode> Rebuild(Invocation& run, const CareCommandOptions& options) {
+  if (options.reconcile && options.confirm) {
+    return absl::InvalidArgumentError("--reconcile and --confirm: one after the other");
+  }
+  if (options.reconcile) return Reconcile(run);
   if (!options.confirm) {
     return absl::InvalidArgumentError(
         "a running server cannot be rebuilt: stop it and see `mooringd rebuild --help`; after "
@@ -281,9 +318,11 @@ void AddRepositoryCareVerbs(CommandTree& tree, CLI::App& repository) {
   make.add_flag("--list", options->list, "write nothing; list those that are there");
   CLI::App& rebuild =
       tree.AddVerb(repository,
-                   {"rebuild", "After a rebuild: confirm that holds and policies are all there",
+                   {"rebuild", "Bring an old catalog up to the store, or confirm one that was rebuilt",
                     "mooring repository rebuild --confirm"},
                    [options](Invocation& run) { return Rebuild(run, *options); });
+  rebuild.add_flag("--reconcile", options->reconcile,
+                   "the database was restored from an older copy: bring it up to the store");
   rebuild.add_flag("--confirm", options->confirm, "let retention and collection work again");
 }
 

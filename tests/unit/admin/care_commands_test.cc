@@ -90,6 +90,19 @@ TEST_F(CareCommandsTest, ARebuildIsConfirmedAndNeverStarted) {
   EXPECT_EQ(state().calls.back(), "ConfirmRebuild");
 }
 
+TEST_F(CareCommandsTest, AReconciliationSaysWhatItFound) {
+  v1::ReconcileRepositoryResponse done;
+  done.set_complete(true);
+  done.set_snapshots_recovered(2);
+  state().reconciliation = {done};
+  const CliResult good = Run({"repository", "rebuild", "--reconcile"});
+  EXPECT_EQ(good.code, 0) << good.err;
+  EXPECT_TRUE(Holds(good.out, "2 snapshots came back")) << good.out;
+  state().reconciliation[0].set_chunks_lost(1);
+  EXPECT_EQ(Run({"repository", "rebuild", "--reconcile"}).code, 9);
+  EXPECT_EQ(Run({"repository", "rebuild", "--reconcile", "--confirm"}).code, 2);
+}
+
 TEST_F(CareCommandsTest, DrillsExitByTheirResult) {
   v1::RunDrillResponse done;
   v1::Drill* const drill = done.add_drills();

@@ -289,6 +289,11 @@ class FakeCare final : public v1::CareService::Service {
     state.last_sync = *request;
     return Send(*context, "SyncReplica", state.sync, *writer);
   }
+  grpc::Status ReconcileRepository(
+      grpc::ServerContext* context, const v1::ReconcileRepositoryRequest*,
+      grpc::ServerWriter<v1::ReconcileRepositoryResponse>* writer) override {
+    return Send(*context, "ReconcileRepository", state.reconciliation, *writer);
+  }
   grpc::Status RunDrill(grpc::ServerContext* context, const v1::RunDrillRequest* request,
                         grpc::ServerWriter<v1::RunDrillResponse>* writer) override {
     state.last_drill = *request;

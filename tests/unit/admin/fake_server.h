@@ -45,6 +45,7 @@ struct FakeState {
   std::vector<v1::ScrubRepositoryResponse> scrub;
   std::vector<v1::SyncReplicaResponse> sync;
   std::vector<v1::RunDrillResponse> drill;
+  std::vector<v1::ReconcileRepositoryResponse> reconciliation;
   v1::ListDrillsResponse drills;
   v1::ExportCatalogResponse catalog_export;
   v1::ListCatalogExportsResponse catalog_exports;

@@ -437,7 +437,8 @@ TEST_F(RebuildTest, PacksInADoomJournalAreOnTheirWayOut) {
   BackUp(phone_, desk_, files_);
   const PackId doomed = *storage::PackOfObjectKey(Keys("packs/").front());
   ASSERT_TRUE(memory_.Put({}, "gc/doom-0000000000000001", AsBytes("x"), absl::InfinitePast()).ok());
-  read_journal_ = [&](const std::string&, ByteView) -> absl::StatusOr<std::vector<PackId>> {
+  read_journal_ = [&](const SecretBytes&, const std::string&,
+                      ByteView) -> absl::StatusOr<std::vector<PackId>> {
     return std::vector<PackId>{doomed};
   };
   EXPECT_EQ(Rebuild().packs, 0u);
@@ -514,7 +515,8 @@ TEST_F(ReconcileTest, ChunksWhosePackIsGoneOrJournaledAreLost) {
   ASSERT_EQ(packs.size(), 2u);
   const PackId journaled = *storage::PackOfObjectKey(packs[0]);
   ASSERT_TRUE(memory_.Put({}, "gc/doom-0000000000000001", AsBytes("x"), absl::InfinitePast()).ok());
-  read_journal_ = [&](const std::string&, ByteView) -> absl::StatusOr<std::vector<PackId>> {
+  read_journal_ = [&](const SecretBytes&, const std::string&,
+                      ByteView) -> absl::StatusOr<std::vector<PackId>> {
     return std::vector<PackId>{journaled};
   };
   ASSERT_TRUE(memory_.Lose(packs[1]));

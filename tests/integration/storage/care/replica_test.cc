@@ -74,7 +74,8 @@ TEST_F(ReplicaTest, AJournalTakesPacksAwayOnceTheyAreGone) {
   const std::string journal = "gc/doom-0000000000000001";
   ASSERT_TRUE(memory_.Put({}, journal, AsBytes("sealed"), absl::InfinitePast()).ok());
   bool is_authentic = false;
-  read_journal_ = [&](const std::string&, ByteView) -> absl::StatusOr<std::vector<PackId>> {
+  read_journal_ = [&](const SecretBytes&, const std::string&,
+                      ByteView) -> absl::StatusOr<std::vector<PackId>> {
     if (!is_authentic) return absl::DataLossError("not authentic");
     return std::vector<PackId>{gone_id, *storage::PackOfObjectKey(live)};
   };
