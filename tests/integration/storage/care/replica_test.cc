@@ -125,24 +125,46 @@ TEST_F(ReplicaTest, ARecordThatNobodyCommittedIsNotCopied) {
 }
 
 TEST_F(ReplicaTest, EveryCallOfEitherStoreFailsOnce) {
+  std::uint64_t seed = 5000;
   for (storage::FaultyObjectStore* const store : {&store_, &replica_store_}) {
     for (const auto fault : {storage::ObjectFault::kFailBefore, storage::ObjectFault::kFailAfter,
                              storage::ObjectFault::kShortStore, storage::ObjectFault::kFlipByte}) {
       for (std::uint64_t n = 1;; ++n) {
         SCOPED_TRACE(std::to_string(static_cast<int>(fault)) + " at " + std::to_string(n));
         ASSERT_LT(n, 300u);
-        BackUp(phone_, desk_, Changed(files_, n + 1000 * static_cast<std::uint64_t>(fault)));
+        BackUp(phone_, desk_, {{"full/00/x", SyntheticContent(++seed, 60'000)}});
         const std::uint64_t faults = store->faults();
         store->FailCall(n, fault);
         TrySync().status().IgnoreError();
         const bool struck = store->faults() > faults;
         store->Heal();
         Sync();
-        ExpectSameObjects();
+        EXPECT_EQ(KeysOf(replica_, ""), Keys(""));
         if (!struck) break;
       }
     }
   }
+  ExpectSameObjects();
+}
+
+TEST_F(ReplicaTest, EveryTransactionFailsOnce) {
+  std::uint64_t seed = 5000;
+  for (const auto fault : {CatalogFault::kUnavailable, CatalogFault::kInDoubtDone,
+                           CatalogFault::kInDoubtNotDone, CatalogFault::kGoneAfterBody}) {
+    for (std::uint64_t n = 1;; ++n) {
+      SCOPED_TRACE(std::to_string(static_cast<int>(fault)) + " at " + std::to_string(n));
+      ASSERT_LT(n, 100u);
+      BackUp(phone_, desk_, {{"full/00/x", SyntheticContent(++seed, 60'000)}});
+      const std::uint64_t before = faulty_catalog_->calls();
+      faulty_catalog_->FailCall(n, fault);
+      TrySync().status().IgnoreError();
+      const bool struck = faulty_catalog_->calls() - before >= n;
+      faulty_catalog_->Heal();
+      Sync();
+      if (!struck) break;
+    }
+  }
+  ExpectSameObjects();
 }
 
 }  // namespace

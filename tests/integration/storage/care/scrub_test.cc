@@ -252,54 +252,90 @@ TEST_F(ScrubTest, GoesOnWhereItWasStopped) {
   EXPECT_EQ(rest.packs_done, 3u);
 }
 
-// Each call of store, replica and catalog fails once, in every way: no bytes are
-// ever wrong, and a later scrub heals all.
-TEST_F(ScrubTest, EveryCallFailsOnce) {
-  Sync();
-  for (const auto fault : {storage::ObjectFault::kFailBefore, storage::ObjectFault::kFailAfter,
-                           storage::ObjectFault::kShortStore, storage::ObjectFault::kFlipByte}) {
+// Each call of store, replica and catalog fails once, in every way, while a new
+// pack is scrubbed that has gone bad: no bytes are ever wrong, and a later scrub
+// heals all.
+class ScrubFaultTest : public ScrubTest {
+ protected:
+  void SetUp() override {
+    ScrubTest::SetUp();
+    if (HasFatalFailure()) return;
+    Scrub();
+    Sync();
+  }
+
+  // Runs scrub with the n-th call failing, for each n until no call fails.
+  void FailEachCall(const std::function<void(std::uint64_t n)>& inject,
+                    const std::function<std::uint64_t()>& strikes,
+                    const std::function<void()>& heal) {
     for (std::uint64_t n = 1;; ++n) {
-      SCOPED_TRACE(std::to_string(static_cast<int>(fault)) + " at " + std::to_string(n));
+      SCOPED_TRACE("call " + std::to_string(n));
       ASSERT_LT(n, 200u);
-      const v1::Receipt receipt = BackUp(phone_, desk_, Changed(files_, n + 1000));
+      const Files files = {{"full/00/x", SyntheticContent(++seed_, 60'000)}};
+      const v1::Receipt receipt = BackUp(phone_, desk_, files);
       Sync();
-      const std::string pack = Keys("packs/").back();
-      memory_.FlipByte(pack, 300);
-      const std::uint64_t faults = store_.faults();
-      store_.FailCall(n, fault);
-      TryScrub(true).status().IgnoreError();
-      const bool struck = store_.faults() > faults;
-      store_.Heal();
-      Scrub(true);
+      ASSERT_TRUE(memory_.FlipByte(NewestPack(), 300));
+      inject(n);
+      const std::uint64_t before = strikes();
+      TryScrub(true, false).status().IgnoreError();
+      const bool struck = strikes() > before;
+      heal();
+      Scrub(true, false);
+      Scrub(true, false);  // What the first found lost, the second looks for again.
       EXPECT_EQ(Totals().lost_chunks, 0u);
-      ExpectHolds(receipt, Changed(files_, n + 1000));
-      if (!struck) break;
+      EXPECT_EQ(DamageOf(receipt), 0u);
+      ExpectHolds(receipt, files);
+      if (!struck) return;
+    }
+  }
+
+  // The one that was never scrubbed.
+  std::string NewestPack() {
+    std::string key;
+    const absl::Status read = catalog().Run({}, [&](storage::Transaction& tx) -> absl::Status {
+      MOORING_ASSIGN_OR_RETURN(const auto packs, tx.care().NextToScrub(absl::InfinitePast(), 1));
+      if (packs.empty()) return absl::NotFoundError("every pack was scrubbed");
+      key = storage::PackObjectKey(packs.front().id);
+      return absl::OkStatus();
+    });
+    EXPECT_TRUE(read.ok()) << read;
+    return key;
+  }
+
+  std::uint64_t seed_ = 5000;
+};
+
+TEST_F(ScrubFaultTest, EveryCallOfEitherStoreFailsOnce) {
+  for (storage::FaultyObjectStore* const store : {&store_, &replica_store_}) {
+    for (const auto fault : {storage::ObjectFault::kFailBefore, storage::ObjectFault::kFailAfter,
+                             storage::ObjectFault::kShortStore, storage::ObjectFault::kFlipByte}) {
+      SCOPED_TRACE(static_cast<int>(fault));
+      FailEachCall([&](std::uint64_t n) { store->FailCall(n, fault); },
+                   [&] { return store->faults(); }, [&] { store->Heal(); });
     }
   }
   ExpectHolds(receipt_, files_);
 }
 
-TEST_F(ScrubTest, EveryTransactionFailsOnce) {
-  Sync();
+TEST_F(ScrubFaultTest, EveryTransactionFailsOnce) {
   for (const auto fault : {CatalogFault::kUnavailable, CatalogFault::kInDoubtDone,
                            CatalogFault::kInDoubtNotDone, CatalogFault::kGoneAfterBody}) {
-    for (std::uint64_t n = 1;; ++n) {
-      SCOPED_TRACE(std::to_string(static_cast<int>(fault)) + " at " + std::to_string(n));
-      ASSERT_LT(n, 200u);
-      const std::vector<std::string> packs = Keys("packs/");
-      memory_.FlipByte(packs.back(), 300);
-      const std::uint64_t before = faulty_catalog_->calls();
-      faulty_catalog_->FailCall(n, fault);
-      time_.Advance(absl::Seconds(1));
-      TryScrub(true).status().IgnoreError();
-      const bool struck = faulty_catalog_->calls() - before >= n;
-      faulty_catalog_->Heal();
-      Scrub(true);
-      EXPECT_EQ(Totals().lost_chunks, 0u);
-      ExpectHolds(receipt_, files_);
-      Sync();
-      if (!struck) break;
-    }
+    SCOPED_TRACE(static_cast<int>(fault));
+    std::uint64_t calls_at = 0;
+    std::uint64_t nth = 0;
+    FailEachCall(
+        [&](std::uint64_t n) {
+          nth = n;
+          calls_at = faulty_catalog_->calls();
+          faulty_catalog_->FailCall(n, fault);
+        },
+        [&]() -> std::uint64_t {
+          return nth > 0 && faulty_catalog_->calls() - calls_at >= nth ? nth : 0;
+        },
+        [&] {
+          faulty_catalog_->Heal();
+          nth = 0;
+        });
   }
 }
 
