@@ -192,16 +192,19 @@ absl::Status CareDesk::ReplicaRound(const OpContext& ctx) {
   return absl::OkStatus();
 }
 
-absl::Status CareDesk::ExportRound(const OpContext& ctx) {
+absl::StatusOr<absl::Time> CareDesk::NewestExport(const OpContext& ctx) {
   storage::CareState state;
   const absl::Status read = parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
     MOORING_ASSIGN_OR_RETURN(state, tx.care().State());
     return absl::OkStatus();
   });
   MOORING_RETURN_IF_ERROR(read);
-  if (state.exported_at && *state.exported_at + options_.export_every > parts_.clock.Now()) {
-    return absl::OkStatus();
-  }
+  return state.exported_at.value_or(absl::InfinitePast());
+}
+
+absl::Status CareDesk::ExportRound(const OpContext& ctx) {
+  MOORING_ASSIGN_OR_RETURN(const absl::Time newest, NewestExport(ctx));
+  if (newest + options_.export_every > parts_.clock.Now()) return absl::OkStatus();
   MOORING_ASSIGN_OR_RETURN(const storage::ExportSummary summary,
                            exporter_->Run(ctx, options_.exports_kept));
   parts_.log.Info("catalog.export", {{"object", summary.info.name},

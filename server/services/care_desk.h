@@ -67,6 +67,9 @@ class CareDesk {
   absl::Status ExportRound(const OpContext& ctx);
   absl::Status DrillRound(const OpContext& ctx);
 
+  // When the newest catalog export was begun; the infinite past without one.
+  absl::StatusOr<absl::Time> NewestExport(const OpContext& ctx);
+
   absl::Status RefreshGauges(const OpContext& ctx);
   absl::StatusOr<v1::GetRepositoryHealthResponse> Health(const OpContext& ctx, bool with_resolved);
 
