@@ -28,10 +28,11 @@ namespace {
 constexpr std::uint64_t kWrappedBytesMax = kWrappedKeyBytesMax + 4096;
 constexpr std::uint64_t kTombstoneBytesMax = 8192;
 constexpr std::size_t kRemarksMax = 1000;
-// Between two exports far fewer chunks are numbered than this, and without any
-// export the numbers of before are below it for certain.
-constexpr std::int64_t kNumberGap = std::int64_t{1} << 36;
-constexpr std::int64_t kNumbersWithoutExport = std::int64_t{1} << 44;
+// Between two exports far fewer chunks are numbered than this (256 TiB of them),
+// and without any export those of before were fewer than that. Sets of numbers
+// below 2^32 are the faster ones, so there is no more room than it takes.
+constexpr std::int64_t kNumberGap = std::int64_t{1} << 28;
+constexpr std::int64_t kNumbersWithoutExport = std::int64_t{1} << 31;
 
 bool IsDamage(const absl::Status& status) {
   return absl::IsNotFound(status) || absl::IsDataLoss(status);
