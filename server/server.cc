@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <stop_token>
@@ -23,19 +24,25 @@
 #include "server/services/backup_service.h"
 #include "server/services/care_desk.h"
 #include "server/services/care_service.h"
+#include "server/services/collection_desk.h"
+#include "server/services/collection_service.h"
 #include "server/services/enrollment_service.h"
 #include "server/services/fleet_service.h"
 #include "server/services/policy_service.h"
 #include "server/services/report_service.h"
 #include "server/services/repository_service.h"
 #include "server/services/restore_service.h"
+#include "server/services/retention_service.h"
 #include "storage/base/status.h"
+#include "storage/catalog/collection_store.h"
 #include "storage/catalog/database_url.h"
 #include "storage/catalog/migrations.h"
 #include "storage/catalog/organization_store.h"
 #include "storage/catalog/pg_catalog.h"
 #include "storage/catalog/private_postgres.h"
 #include "storage/objects/disk_object_store.h"
+#include "storage/repository/epoch.h"
+#include "storage/repository/key_custody.h"
 
 namespace mooring::server {
 namespace {
@@ -44,6 +51,12 @@ constexpr std::size_t kControlThreads = 8;
 constexpr std::size_t kControlQueueMax = 4096;
 constexpr int kAuthenticationFailuresMax = 30;
 constexpr std::size_t kConnectionsMax = 24;
+constexpr absl::Duration kCareDeadline = absl::Hours(1);
+constexpr absl::Duration kPruneAsk = absl::Minutes(10);
+constexpr absl::Duration kPruneDeadline = absl::Hours(1);
+// A round of collection reads all of the catalog and may copy much of the store.
+constexpr absl::Duration kCollectAsk = absl::Minutes(10);
+constexpr absl::Duration kCollectDeadline = absl::Hours(20);
 
 }  // namespace
 
@@ -71,7 +84,8 @@ class Server::Body {
     MOORING_RETURN_IF_ERROR(ReadSettings(ctx, upload_idle));
     MOORING_ASSIGN_OR_RETURN(PermissionTable permissions, PermissionTable::Read(ServiceNames()));
     permissions_ = std::make_unique<PermissionTable>(std::move(permissions));
-    MakeServices();
+    MOORING_ASSIGN_OR_RETURN(SecretBytes pack_index_key, PackIndexKey(ctx));
+    MakeServices(std::move(pack_index_key));
     MOORING_RETURN_IF_ERROR(MakeCare(ctx));
     MOORING_RETURN_IF_ERROR(sessions_->Resume(ctx));
     MOORING_RETURN_IF_ERROR(DetachAllDevices(ctx));
@@ -120,6 +134,8 @@ class Server::Body {
     MOORING_RETURN_IF_ERROR(FinishApprovedDeletions(ctx, *parts_));
     MOORING_RETURN_IF_ERROR(care_->DamageRound(ctx));
     MOORING_RETURN_IF_ERROR(standings_->PushChanges(ctx));
+    MOORING_RETURN_IF_ERROR(Prune(ctx));
+    MOORING_RETURN_IF_ERROR(Collect(ctx));
     return RefreshMetrics(ctx);
   }
 
@@ -127,6 +143,26 @@ class Server::Body {
   ServerMetrics& metrics() { return metrics_; }
 
  private:
+  absl::Status Prune(const OpContext& ctx) {
+    storage::Pruner pruner(*catalog_, *repository_, env_.clock, settings_.prune_limits);
+    MOORING_ASSIGN_OR_RETURN(const auto result, pruner.ApplyIfDue(ctx, settings_.prune_period));
+    if (!result) return absl::OkStatus();
+    env_.log.Info("repository.prune", {{"kept", result->kept},
+                                       {"dropped", result->dropped},
+                                       {"deferred", result->deferred},
+                                       {"failed", result->failed},
+                                       {"paused", result->pauses.size()}});
+    return absl::OkStatus();
+  }
+
+  absl::Status Collect(const OpContext& ctx) {
+    const absl::Status collected =
+        collection_->CollectIfDue(ctx, absl::Seconds(config_.collection().period_seconds()))
+            .status();
+    // Clocks that disagree, a stop, another server's round: logged, alerted, and not ours to mend.
+    return absl::IsFailedPrecondition(collected) ? absl::OkStatus() : collected;
+  }
+
   absl::Status LoadIdentity() {
     MOORING_ASSIGN_OR_RETURN(kek_, storage::FileKekProvider::Load(env_.files, env_.random,
                                                                   env_.clock, config_.kek_file()));
@@ -196,6 +232,9 @@ class Server::Body {
     settings_.session_quota_bytes = config_.limits().session_quota_bytes();
     settings_.upload_idle = upload_idle;
     settings_.started_at = env_.clock.Now();
+    settings_.prune_limits.drops_max = config_.pruning().drops_max();
+    settings_.prune_limits.percent_max = config_.pruning().drop_percent_max();
+    settings_.prune_period = absl::Seconds(config_.pruning().period_seconds());
     return catalog_->Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
       MOORING_ASSIGN_OR_RETURN(const auto organization, tx.organization().Get());
       if (!organization) {
@@ -209,12 +248,20 @@ class Server::Body {
     });
   }
 
-  void MakeServices() {
+  // The collector's: it seals footers and journals.
+  absl::StatusOr<SecretBytes> PackIndexKey(const OpContext& ctx) {
+    storage::KeyCustody custody(*catalog_, *objects_, *kek_, env_.clock, env_.random);
+    return custody.OrganizationKey(ctx, storage::KeyPurpose::kPackIndexKey);
+  }
+
+  void MakeServices(SecretBytes pack_index_key) {
     agent_authenticator_ = std::make_unique<AgentAuthenticator>(*catalog_, env_.clock);
     token_authenticator_ = std::make_unique<TokenAuthenticator>(*catalog_, env_.clock);
     parts_ = std::make_unique<ServerParts>(ServerParts{
         *catalog_, *objects_, *repository_, *authority_, *agent_authenticator_, failures_, slots_,
         board_, hub_, metrics_, addresses_, env_.log, env_.clock, env_.random, settings_});
+    collection_ = std::make_unique<CollectionDesk>(*parts_, std::move(pack_index_key),
+                                                   CollectionOptionsOf(config_.collection()));
     agents_gate_ = MakeGate(*agent_authenticator_);
     tokens_gate_ = MakeGate(*token_authenticator_);
     standings_ = std::make_unique<Standings>(*parts_);
@@ -235,6 +282,9 @@ class Server::Body {
     admin_services_.push_back(std::make_unique<ReportServiceImpl>(tokens, *parts_));
     admin_services_.push_back(std::make_unique<AccessServiceImpl>(tokens, *parts_, *restores_));
     admin_services_.push_back(std::make_unique<RepositoryServiceImpl>(tokens, *parts_));
+    admin_services_.push_back(std::make_unique<RetentionServiceImpl>(tokens, *parts_));
+    admin_services_.push_back(
+        std::make_unique<CollectionServiceImpl>(tokens, *parts_, *collection_));
     admin_services_.push_back(std::make_unique<RestoreServiceImpl>(tokens, *parts_, *restores_));
     metrics_.SetSessionSource([this] {
       SessionFigures figures;
@@ -256,27 +306,71 @@ class Server::Body {
     options.exports_kept = care.exports_kept();
     options.export_every = absl::Hours(care.export_hours());
     options.drill_snapshots = care.drill_snapshots();
+    options.read_journal = ReadDoomJournal;
+    options.epoch = [this](const OpContext& call) -> absl::StatusOr<std::uint64_t> {
+      std::uint64_t epoch = 0;
+      const absl::Status read =
+          catalog_->Run(call, [&epoch](storage::Transaction& tx) -> absl::Status {
+            MOORING_ASSIGN_OR_RETURN(const storage::CollectionState state, tx.collection().Get());
+            epoch = state.epoch;
+            return absl::OkStatus();
+          });
+      MOORING_RETURN_IF_ERROR(read);
+      return epoch;
+    };
+    options.leave_recovery = [this](const OpContext& call, const std::string& actor) {
+      return storage::LeaveRecovery(call, *catalog_, *objects_, env_.clock, actor);
+    };
     MOORING_ASSIGN_OR_RETURN(care_, CareDesk::Make(ctx, *parts_, *kek_, replica_.get(), options));
     admin_services_.push_back(std::make_unique<CareServiceImpl>(*tokens_gate_, *parts_, *care_));
+    if (!care.off()) {
+      collection_->collection_parts().newest_export = [this](const OpContext& call) {
+        return care_->NewestExport(call);
+      };
+    }
     return absl::OkStatus();
+  }
+
+  // Once in the fleet of servers: one that ends without giving its lease back
+  // keeps the others waiting for as long as a round may take.
+  absl::Status RunLeased(const OpContext& ctx, const std::string& job,
+                         const PeriodicJob::Round& round) {
+    bool is_ours = false;
+    const absl::Status taken = catalog_->Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
+      MOORING_ASSIGN_OR_RETURN(is_ours,
+                               tx.collection().AcquireLease(job, care_holder_, kCareDeadline));
+      return absl::OkStatus();
+    });
+    MOORING_RETURN_IF_ERROR(taken);
+    if (!is_ours) return absl::OkStatus();
+    const absl::Status done = round(ctx);
+    const OpContext after{.deadline = env_.clock.Now() + absl::Seconds(10), .stop = {}};
+    catalog_
+        ->Run(after,
+              [&](storage::Transaction& tx) {
+                return tx.collection().ReleaseLease(job, care_holder_);
+              })
+        .IgnoreError();
+    return done;
   }
 
   void StartCareJobs() {
     if (config_.care().off()) return;
-    const auto add = [&](const char* name, absl::Duration period, absl::Duration deadline,
-                         PeriodicJob::Round round) {
-      jobs_.push_back(std::make_unique<PeriodicJob>(name, period, deadline, env_.clock, env_.log,
-                                                    std::move(round)));
+    const auto add = [&](const char* name, absl::Duration period, PeriodicJob::Round round) {
+      jobs_.push_back(std::make_unique<PeriodicJob>(
+          name, period, kCareDeadline, env_.clock, env_.log,
+          [this, name, round = std::move(round)](const OpContext& ctx) {
+            return RunLeased(ctx, name, round);
+          }));
     };
-    add("damage", absl::Seconds(30), absl::Minutes(10),
+    add("damage", absl::Seconds(30),
         [this](const OpContext& ctx) { return care_->DamageRound(ctx); });
-    add("scrub", absl::Minutes(5), absl::Hours(6),
-        [this](const OpContext& ctx) { return care_->ScrubRound(ctx); });
-    add("replica", absl::Minutes(5), absl::Hours(6),
+    add("scrub", absl::Minutes(5), [this](const OpContext& ctx) { return care_->ScrubRound(ctx); });
+    add("replica", absl::Minutes(5),
         [this](const OpContext& ctx) { return care_->ReplicaRound(ctx); });
-    add("export", absl::Minutes(10), absl::Hours(6),
+    add("export", absl::Minutes(10),
         [this](const OpContext& ctx) { return care_->ExportRound(ctx); });
-    add("drill", absl::Minutes(10), absl::Hours(6),
+    add("drill", absl::Minutes(10),
         [this](const OpContext& ctx) { return care_->DrillRound(ctx); });
   }
 
@@ -374,6 +468,19 @@ class Server::Body {
     add("standings", absl::Minutes(1),
         [this](const OpContext& ctx) { return standings_->PushChanges(ctx); });
     add("metrics", absl::Seconds(15), [this](const OpContext& ctx) { return RefreshMetrics(ctx); });
+    // Due once a period in the fleet of servers; asked for more often, so that a
+    // server that was down at its hour is not a day late.
+    if (!config_.pruning().off()) {
+      jobs_.push_back(std::make_unique<PeriodicJob>(
+          "prune", std::min(settings_.prune_period, kPruneAsk), kPruneDeadline, env_.clock,
+          env_.log, [this](const OpContext& ctx) { return Prune(ctx); }));
+    }
+    if (!config_.collection().off()) {
+      jobs_.push_back(std::make_unique<PeriodicJob>(
+          "collect", std::min(absl::Seconds(config_.collection().period_seconds()), kCollectAsk),
+          kCollectDeadline, env_.clock, env_.log,
+          [this](const OpContext& ctx) { return Collect(ctx); }));
+    }
     add("certificate", absl::Hours(12),
         [this](const OpContext&) { return RenewCertificate(false); });
     StartCareJobs();
@@ -405,9 +512,11 @@ class Server::Body {
   std::unique_ptr<AgentAuthenticator> agent_authenticator_;
   std::unique_ptr<TokenAuthenticator> token_authenticator_;
   std::unique_ptr<ServerParts> parts_;
+  std::unique_ptr<CollectionDesk> collection_;
   std::unique_ptr<RpcGate> agents_gate_;
   std::unique_ptr<RpcGate> tokens_gate_;
   std::unique_ptr<CareDesk> care_;
+  const std::string care_holder_ = SessionId::Make(env_.random).hex();
   std::unique_ptr<Standings> standings_;
   std::unique_ptr<SessionDesk> sessions_;
   std::unique_ptr<RestoreDesk> restores_;

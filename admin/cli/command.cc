@@ -113,6 +113,7 @@ void AddCommands(CommandTree& tree) {
   AddSessionCommands(tree);
   AddSnapshotCommands(tree);
   AddRestoreCommands(tree);
+  AddHoldCommands(tree);
   AddRequestCommands(tree);
   AddComplianceCommands(tree);
   AddRepositoryCommands(tree);

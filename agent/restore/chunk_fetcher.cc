@@ -47,24 +47,37 @@ void ChunkFetcher::Keep(Cached cached) {
   }
 }
 
-std::optional<FetchedChunk> ChunkFetcher::Take(const ChunkId& id) {
+std::optional<FetchedChunk> ChunkFetcher::Take(const ChunkId& id, Use use) {
   const auto is = [&](const Cached& cached) { return cached.id == id; };
   const auto kept = std::find_if(kept_.begin(), kept_.end(), is);
   if (kept != kept_.end()) {
-    kept_.splice(kept_.begin(), kept_, kept);
-    return kept_.front().chunk;
+    FetchedChunk chunk = kept->chunk;
+    if (use == Use::kAgain) {
+      kept_.splice(kept_.begin(), kept_, kept);
+    } else {
+      kept_bytes_ -= chunk.content->size();
+      kept_.erase(kept);
+    }
+    return chunk;
   }
   const auto ready = std::find_if(ready_.begin(), ready_.end(), is);
   if (ready == ready_.end()) return std::nullopt;
   FetchedChunk chunk = ready->chunk;
   ready_bytes_ -= chunk.content->size();
-  Keep(std::move(*ready));
+  if (use == Use::kAgain) Keep(std::move(*ready));
   ready_.erase(ready);
   changed_.NotifyAll();
   return chunk;
 }
 
 void ChunkFetcher::SkipTo(const ChunkId& id) {
+  if (plan_.front().id == id) {
+    // Planned out of turn, or faster than the fetcher: fetched alone, for what is
+    // ready comes after it, stays, and may leave no room.
+    planned_.erase(id);
+    plan_.pop_front();
+    return;
+  }
   while (plan_.front().id != id) {
     planned_.erase(plan_.front().id);
     plan_.pop_front();
@@ -75,14 +88,14 @@ void ChunkFetcher::SkipTo(const ChunkId& id) {
   changed_.NotifyAll();
 }
 
-absl::StatusOr<FetchedChunk> ChunkFetcher::Get(const OpContext& ctx,
-                                               const storage::ChunkRef& chunk) {
+absl::StatusOr<FetchedChunk> ChunkFetcher::Get(const OpContext& ctx, const storage::ChunkRef& chunk,
+                                               Use use) {
   {
     MutexLock lock(mutex_);
     if (planned_.contains(chunk.id)) SkipTo(chunk.id);
     std::optional<FetchedChunk> taken;
     changed_.Wait(mutex_, ctx.stop, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-      taken = Take(chunk.id);
+      taken = Take(chunk.id, use);
       return taken.has_value() || !(planned_.contains(chunk.id) || asked_.contains(chunk.id));
     });
     if (taken) return *std::move(taken);
@@ -92,8 +105,10 @@ absl::StatusOr<FetchedChunk> ChunkFetcher::Get(const OpContext& ctx,
   FetchedChunk fetched;
   MOORING_RETURN_IF_ERROR(Fetch(
       ctx, {chunk}, [&](const storage::ChunkRef&, FetchedChunk got) { fetched = std::move(got); }));
-  MutexLock lock(mutex_);
-  Keep({chunk.id, fetched});
+  if (use == Use::kAgain) {
+    MutexLock lock(mutex_);
+    Keep({chunk.id, fetched});
+  }
   return fetched;
 }
 

@@ -35,7 +35,7 @@ class ChunkFetcher {
     // Decoded content that may wait for its consumer.
     std::size_t ready_bytes_max = std::size_t{16} << 20;
     // Content handed out that is kept for the next file of the same bundle.
-    std::size_t kept_bytes_max = std::size_t{32} << 20;
+    std::size_t kept_bytes_max = std::size_t{16} << 20;
     // Of one request.
     std::size_t request_bytes_max = std::size_t{8} << 20;
     std::size_t request_ids_max = 64;
@@ -55,8 +55,12 @@ class ChunkFetcher {
   // Planned, on its way or here.
   bool IsExpected(const ChunkId& id) const;
 
+  // Whether the consumer will want the chunk again: only then is it kept, so that
+  // photos do not drive out the bundles that small files are still in.
+  enum class Use { kAgain, kLast };
+
   // The content. kDataLoss: it does not verify.
-  absl::StatusOr<FetchedChunk> Get(const OpContext& ctx, const storage::ChunkRef& chunk);
+  absl::StatusOr<FetchedChunk> Get(const OpContext& ctx, const storage::ChunkRef& chunk, Use use);
 
  private:
   struct Cached {
@@ -69,10 +73,11 @@ class ChunkFetcher {
   std::vector<storage::ChunkRef> TakeRequest(std::stop_token stop);
   absl::Status Fetch(const OpContext& ctx, const std::vector<storage::ChunkRef>& chunks, Sink sink);
   bool IsHere(const ChunkId& id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // A chunk that is ready or kept; it is kept from then on.
-  std::optional<FetchedChunk> Take(const ChunkId& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A chunk that is ready or kept.
+  std::optional<FetchedChunk> Take(const ChunkId& id, Use use)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Keep(Cached cached) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The consumer jumped ahead to `id`, which is planned.
+  // The consumer wants `id` now, which is planned.
   void SkipTo(const ChunkId& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   RestoreLink& link_;

@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include <absl/container/flat_hash_set.h>
+
 #include "agent/pipeline/base_loader.h"
+#include "agent/pipeline/bundle.h"
 #include "agent/pipeline/extent_reader.h"
 #include "agent/pipeline/session_keys.h"
+#include "storage/base/check.h"
 #include "storage/base/status.h"
 #include "storage/seal/digest.h"
 #include "storage/seal/hpke.h"
@@ -21,7 +25,28 @@ constexpr std::size_t kPlanAhead = 64;
 SnapshotReaderImpl::SnapshotReaderImpl(RestoreLink& link, const v1::DeviceFacts& device,
                                        storage::Overlay overlay,
                                        const ChunkFetcher::Options& options)
-    : device_(device), overlay_(std::move(overlay)), fetcher_(link, options) {}
+    : device_(device), overlay_(std::move(overlay)), fetcher_(link, options) {
+  absl::flat_hash_set<ChunkId> seen;
+  const absl::Status counted = overlay_.Visit("", [&](std::string_view, const storage::Entry& e) {
+    for (const storage::Extent& extent : e.extents) {
+      // Chunks of a file of their own are most of all, and are not worth a count.
+      const bool is_whole = e.extents.size() > 1 || e.size_bytes >= kBundledFileBytesMax;
+      if (is_whole) continue;
+      if (!seen.insert(extent.chunk.id).second)
+        ++shared_.try_emplace(extent.chunk.id, 1).first->second;
+    }
+    return absl::OkStatus();
+  });
+  MOORING_CHECK(counted.ok());
+}
+
+ChunkFetcher::Use SnapshotReaderImpl::UseOf(const ChunkId& id) {
+  const auto shared = shared_.find(id);
+  if (shared == shared_.end()) return ChunkFetcher::Use::kLast;
+  if (--shared->second > 0) return ChunkFetcher::Use::kAgain;
+  shared_.erase(shared);
+  return ChunkFetcher::Use::kLast;
+}
 
 absl::StatusOr<std::unique_ptr<SnapshotReaderImpl>> SnapshotReaderImpl::Create(
     const OpContext& ctx, RestoreLink& link, const v1::OpenSnapshotResponse& opened,
@@ -81,7 +106,8 @@ absl::Status SnapshotReaderImpl::Read(const OpContext& ctx, std::string_view pat
       for (std::size_t j = i; j < end; ++j) ahead.push_back(entry.extents[j].chunk);
       fetcher_.Plan(ahead, true);
     }
-    MOORING_ASSIGN_OR_RETURN(const FetchedChunk chunk, fetcher_.Get(ctx, extent.chunk));
+    MOORING_ASSIGN_OR_RETURN(const FetchedChunk chunk,
+                             fetcher_.Get(ctx, extent.chunk, UseOf(extent.chunk.id)));
     if (std::uint64_t{extent.offset} + extent.bytes > chunk.content->size()) {
       return absl::DataLossError("a chunk is shorter than its manifest says");
     }
@@ -104,7 +130,8 @@ absl::StatusOr<std::unique_ptr<FileReader>> SnapshotReaderImpl::Open(const OpCon
   MOORING_ASSIGN_OR_RETURN(storage::Entry entry, FindFile(path));
   auto fetch =
       [this, ctx](const storage::ChunkRef& chunk) -> absl::StatusOr<std::shared_ptr<const Bytes>> {
-    MOORING_ASSIGN_OR_RETURN(const FetchedChunk fetched, fetcher_.Get(ctx, chunk));
+    MOORING_ASSIGN_OR_RETURN(const FetchedChunk fetched,
+                             fetcher_.Get(ctx, chunk, ChunkFetcher::Use::kAgain));
     return fetched.content;
   };
   return std::unique_ptr<FileReader>(

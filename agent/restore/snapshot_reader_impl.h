@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include <absl/container/flat_hash_map.h>
+
 #include "agent/restore/chunk_fetcher.h"
 #include "agent/restore/restore_link.h"
 #include "agent/restore/snapshot_reader.h"
@@ -44,9 +46,13 @@ class SnapshotReaderImpl final : public SnapshotReader {
                      const ChunkFetcher::Options& options);
 
   absl::StatusOr<storage::Entry> FindFile(std::string_view path) const;
+  // Counts one read of the chunk.
+  ChunkFetcher::Use UseOf(const ChunkId& id);
 
   const v1::DeviceFacts device_;
   const storage::Overlay overlay_;
+  // Chunks that several extents lie in, and how many of those are still unread.
+  absl::flat_hash_map<ChunkId, std::uint32_t> shared_;
   ChunkFetcher fetcher_;
 };
 

@@ -6,12 +6,14 @@
 #include "mooring/v1/agent.pb.h"
 #include "mooring/v1/backup.pb.h"
 #include "mooring/v1/care.pb.h"
+#include "mooring/v1/collection.pb.h"
 #include "mooring/v1/enrollment.pb.h"
 #include "mooring/v1/fleet.pb.h"
 #include "mooring/v1/policy.pb.h"
 #include "mooring/v1/report.pb.h"
 #include "mooring/v1/repository.pb.h"
 #include "mooring/v1/restore.pb.h"
+#include "mooring/v1/retention.pb.h"
 
 namespace mooring::server {
 
@@ -25,7 +27,8 @@ const std::vector<std::string>& ServiceNames() {
           v1::BeginBackupRequest::descriptor(), v1::EnrollRequest::descriptor(),
           v1::ListAgentsRequest::descriptor(), v1::Policy::descriptor(),
           v1::ComplianceRow::descriptor(), v1::SnapshotMark::descriptor(),
-          v1::OpenSnapshotRequest::descriptor(), v1::CareFinding::descriptor()}) {
+          v1::OpenSnapshotRequest::descriptor(), v1::RetentionInput::descriptor(),
+          v1::CollectionReport::descriptor(), v1::CareFinding::descriptor()}) {
       const google::protobuf::FileDescriptor& file = *message->file();
       for (int i = 0; i < file.service_count(); ++i) found->push_back(file.service(i)->full_name());
     }

@@ -16,6 +16,12 @@ constexpr std::uint32_t kLeaseSecondsMax = 86'400;
 constexpr std::uint32_t kCareDaysMax = 3650;
 constexpr std::uint32_t kExportsKeptMax = 10'000;
 constexpr std::uint32_t kDrillSnapshotsMax = 1000;
+constexpr std::uint32_t kPrunePeriodSeconds = 86'400;
+constexpr std::uint32_t kPrunePeriodSecondsMin = 60;
+constexpr std::uint32_t kCollectPeriodSeconds = 86'400;
+constexpr std::uint32_t kCollectPeriodSecondsMin = 60;
+constexpr std::uint64_t kPruneDropsMax = 1000;
+constexpr std::uint32_t kPrunePercentMax = 10;
 
 absl::Status Wrong(std::string_view key, std::string_view why) {
   return absl::InvalidArgumentError(fmt::format("{}: {}", key, why));
@@ -64,7 +70,58 @@ absl::Status CheckCare(config::v1::Care& care) {
   return absl::OkStatus();
 }
 
+absl::Status CheckPruning(config::v1::Pruning& pruning) {
+  if (pruning.period_seconds() == 0) pruning.set_period_seconds(kPrunePeriodSeconds);
+  if (pruning.drops_max() == 0) pruning.set_drops_max(kPruneDropsMax);
+  if (pruning.drop_percent_max() == 0) pruning.set_drop_percent_max(kPrunePercentMax);
+  if (pruning.period_seconds() < kPrunePeriodSecondsMin) {
+    return Wrong("pruning.period_seconds", fmt::format("at least {}", kPrunePeriodSecondsMin));
+  }
+  if (pruning.drop_percent_max() > 100) {
+    return Wrong("pruning.drop_percent_max", "is a percentage, 1 to 100");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckCollection(config::v1::Collection& collection) {
+  if (collection.period_seconds() == 0) collection.set_period_seconds(kCollectPeriodSeconds);
+  if (collection.period_seconds() < kCollectPeriodSecondsMin) {
+    return Wrong("collection.period_seconds", fmt::format("at least {}", kCollectPeriodSecondsMin));
+  }
+  if (collection.compact_below_percent() > 90) {
+    return Wrong("collection.compact_below_percent", "at most 90");
+  }
+  if (collection.small_pack_mib() > 32) {
+    return Wrong("collection.small_pack_mib", "at most 32: a session's pack closes at that size");
+  }
+  if (collection.removed_percent_a_day() > 100) {
+    return Wrong("collection.removed_percent_a_day", "is a percentage, 1 to 100");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+storage::CollectionOptions CollectionOptionsOf(const config::v1::Collection& collection) {
+  storage::CollectionOptions options;
+  const auto hours = [](std::uint32_t value, absl::Duration& duration) {
+    if (value > 0) duration = absl::Hours(value);
+  };
+  hours(collection.pack_hours(), options.pack_age_min);
+  hours(collection.condemned_hours(), options.condemned_for);
+  hours(collection.doomed_hours(), options.doomed_for);
+  hours(collection.orphan_hours(), options.orphan_age_min);
+  if (collection.compact_below_percent() > 0) {
+    options.compact_below_percent = collection.compact_below_percent();
+  }
+  if (collection.small_pack_mib() > 0) {
+    options.small_pack_bytes = std::uint64_t{collection.small_pack_mib()} << 20;
+  }
+  if (collection.removed_percent_a_day() > 0) {
+    options.removed_percent_a_day = collection.removed_percent_a_day();
+  }
+  return options;
+}
 
 absl::StatusOr<HostPort> ParseHostPort(const std::string& text) {
   const std::size_t colon = text.rfind(':');
@@ -113,6 +170,8 @@ absl::Status CheckServerConfig(config::v1::ServerConfig& config, const StateDir&
     return Wrong("replica", "is the repository itself");
   }
   MOORING_RETURN_IF_ERROR(CheckCare(*config.mutable_care()));
+  MOORING_RETURN_IF_ERROR(CheckPruning(*config.mutable_pruning()));
+  MOORING_RETURN_IF_ERROR(CheckCollection(*config.mutable_collection()));
   return CheckLimits(*config.mutable_limits());
 }
 

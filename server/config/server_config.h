@@ -9,6 +9,7 @@
 #include "mooring/config/v1/config.pb.h"
 #include "server/config/state_dir.h"
 #include "storage/base/file.h"
+#include "storage/retention/collection_options.h"
 
 namespace mooring::server {
 
@@ -31,5 +32,8 @@ struct HostPort {
 // "HOST:PORT" or "[ADDRESS]:PORT".
 absl::StatusOr<HostPort> ParseHostPort(const std::string& text);
 std::string JoinHostPort(const std::string& host, int port);
+
+// What is not set has its default.
+storage::CollectionOptions CollectionOptionsOf(const config::v1::Collection& collection);
 
 }  // namespace mooring::server

@@ -34,6 +34,18 @@ struct FleetFigures {
   std::uint64_t store_free_bytes = 0;
   std::uint64_t store_reserve_bytes = 0;
   std::map<std::string, double> certificate_expiry_seconds;  // ca, server
+  // Of the pruner's last round, on whatever server.
+  std::map<std::string, std::uint64_t> pruning_paused;   // cause
+  std::map<std::string, std::uint64_t> prune_snapshots;  // kept, dropped, deferred, failed
+  double prune_last_run_seconds = 0;                     // Since the epoch; 0: never.
+  bool prune_refused = false;                            // No round may begin now.
+  std::uint64_t holds = 0;                               // Not released.
+  // Of the last complete round of garbage collection, on whatever server.
+  std::map<std::string, std::uint64_t> collection_bytes;  // state
+  double collection_last_run_seconds = 0;                 // Since the epoch; 0: never.
+  bool collection_stopped = false;                        // Its integrity.
+  bool collection_recovery = false;                       // The catalog is older than the store.
+  bool collection_adds_up = true;
 };
 
 // The sessions of this moment, by phase and what they wait for.

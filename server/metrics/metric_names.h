@@ -36,6 +36,15 @@ inline constexpr char kCatalogExportAge[] = "mooring_catalog_export_age_seconds"
 inline constexpr char kDrillAge[] = "mooring_drill_age_seconds";
 inline constexpr char kDrillsFailed[] = "mooring_drills_failed";  // open findings of drills
 inline constexpr char kRebuildUnconfirmed[] = "mooring_rebuild_unconfirmed";
+inline constexpr char kPruningPaused[] = "mooring_pruning_paused_devices";  // cause
+inline constexpr char kPruneSnapshots[] = "mooring_prune_snapshots";        // result
+inline constexpr char kPruneLastRun[] = "mooring_prune_last_run_timestamp_seconds";
+inline constexpr char kPruneRefused[] = "mooring_prune_refused";
+inline constexpr char kHolds[] = "mooring_holds";
+inline constexpr char kCollectionBytes[] = "mooring_collection_bytes";  // state
+inline constexpr char kCollectionLastRun[] = "mooring_collection_last_run_timestamp_seconds";
+inline constexpr char kCollectionStopped[] = "mooring_collection_stopped";  // reason
+inline constexpr char kCollectionAddsUp[] = "mooring_collection_adds_up";
 inline constexpr char kLastRefresh[] = "mooring_metrics_refresh_timestamp_seconds";
 
 }  // namespace mooring::server::metric

@@ -107,6 +107,35 @@ void AppendFleet(const FleetFigures& f, std::vector<MetricFamily>& out) {
                     .family());
   out.push_back(ByOne(metric::kCertificateExpiry, "Seconds until a certificate of ours ends.",
                       "certificate", f.certificate_expiry_seconds));
+  out.push_back(ByOne(metric::kPruningPaused, "Devices that are not pruned, by cause.", "cause",
+                      f.pruning_paused));
+  out.push_back(ByOne(metric::kPruneSnapshots, "Snapshots of the pruner's last round.", "result",
+                      f.prune_snapshots));
+  out.push_back(FamilyBuilder(metric::kPruneLastRun, "When the pruner's last round began.")
+                    .Gauge(f.prune_last_run_seconds)
+                    .family());
+  out.push_back(FamilyBuilder(metric::kPruneRefused, "1 where the pruner does not run: see status.")
+                    .Gauge(f.prune_refused ? 1 : 0)
+                    .family());
+  out.push_back(FamilyBuilder(metric::kHolds, "Holds that stand.")
+                    .Gauge(static_cast<double>(f.holds))
+                    .family());
+  out.push_back(ByOne(metric::kCollectionBytes,
+                      "Bytes of the object store by what garbage collection last took them for.",
+                      "state", f.collection_bytes));
+  out.push_back(FamilyBuilder(metric::kCollectionLastRun,
+                              "When the last round of garbage collection was complete.")
+                    .Gauge(f.collection_last_run_seconds)
+                    .family());
+  out.push_back(FamilyBuilder(metric::kCollectionStopped,
+                              "1 where garbage collection waits for a person, by reason.")
+                    .Gauge(f.collection_stopped ? 1 : 0, {{"reason", "integrity"}})
+                    .Gauge(f.collection_recovery ? 1 : 0, {{"reason", "recovery"}})
+                    .family());
+  out.push_back(FamilyBuilder(metric::kCollectionAddsUp,
+                              "1 where the states of the catalog add up to the store's bytes.")
+                    .Gauge(f.collection_adds_up ? 1 : 0)
+                    .family());
   out.push_back(FamilyBuilder(metric::kLastRefresh, "When the fleet's gauges were taken.")
                     .Gauge(absl::ToDoubleSeconds(f.as_of - absl::UnixEpoch()))
                     .family());

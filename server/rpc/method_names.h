@@ -68,5 +68,18 @@ inline constexpr char kConfirmRebuild[] = "mooring.v1.CareService.ConfirmRebuild
 inline constexpr char kReconcileRepository[] = "mooring.v1.CareService.ReconcileRepository";
 inline constexpr char kRunDrill[] = "mooring.v1.CareService.RunDrill";
 inline constexpr char kListDrills[] = "mooring.v1.CareService.ListDrills";
+inline constexpr char kCollectGarbage[] = "mooring.v1.CollectionService.CollectGarbage";
+inline constexpr char kGetRepositoryStatus[] = "mooring.v1.CollectionService.GetRepositoryStatus";
+inline constexpr char kClearCollectionStop[] = "mooring.v1.CollectionService.ClearCollectionStop";
+
+inline constexpr char kPlanPolicy[] = "mooring.v1.RetentionService.PlanPolicy";
+inline constexpr char kSimulatePolicy[] = "mooring.v1.RetentionService.SimulatePolicy";
+inline constexpr char kExplainRetention[] = "mooring.v1.RetentionService.ExplainRetention";
+inline constexpr char kCreateHold[] = "mooring.v1.RetentionService.CreateHold";
+inline constexpr char kListHolds[] = "mooring.v1.RetentionService.ListHolds";
+inline constexpr char kReleaseHold[] = "mooring.v1.RetentionService.ReleaseHold";
+inline constexpr char kConfirmHolds[] = "mooring.v1.RetentionService.ConfirmHolds";
+inline constexpr char kPinSnapshot[] = "mooring.v1.RetentionService.PinSnapshot";
+inline constexpr char kResumePruning[] = "mooring.v1.RetentionService.ResumePruning";
 
 }  // namespace mooring::server::method

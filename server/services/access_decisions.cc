@@ -12,8 +12,11 @@
 #include "server/services/records.h"
 #include "server/services/request_rules.h"
 #include "storage/base/status.h"
+#include "storage/catalog/hold_store.h"
 #include "storage/catalog/organization_store.h"
+#include "storage/catalog/policy_store.h"
 #include "storage/catalog/snapshot_store.h"
+#include "storage/repository/deletion.h"
 
 namespace mooring::server {
 namespace {
@@ -29,10 +32,57 @@ absl::StatusOr<storage::RequestRecord> PendingRequest(storage::Transaction& tx,
   return *record;
 }
 
+// Decided with the approval: a snapshot that a hold or a pin keeps cannot be
+// approved to go, and one that was approved cannot be held any more.
+absl::Status DecideDeletion(storage::Transaction& tx, const ServerParts& parts,
+                            const storage::RequestRecord& request) {
+  const absl::Status decided = storage::DecideDeletion(
+      tx, request.snapshot, "account:" + request.decided_by, request.reason, parts.clock.Now(),
+      [](storage::Transaction&) { return absl::OkStatus(); });
+  return absl::IsNotFound(decided) ? absl::OkStatus() : decided;
+}
+
+absl::Status ReleaseHold(storage::Transaction& tx, const ServerParts& parts,
+                         const storage::RequestRecord& request) {
+  if (!request.hold) return absl::InternalError("a request to release no hold");
+  MOORING_RETURN_IF_ERROR(tx.holds().Release(*request.hold, request.decided_by, parts.clock.Now()));
+  return tx.Audit(AuditOf(parts, "account:" + request.decided_by, "hold.release",
+                          request.hold->hex(),
+                          fmt::format(R"({{"request":"{}","requested_by":{}}})", request.id.hex(),
+                                      JsonText(request.requested_by))));
+}
+
+// The document as it was asked for; what the approver saw is what it changes.
+absl::Status ApplyPolicy(storage::Transaction& tx, const ServerParts& parts,
+                         const storage::RequestRecord& request) {
+  if (!request.policy) return absl::InternalError("a request to apply no policy");
+  const v1::Policy& policy = request.policy->policy();
+  MOORING_ASSIGN_OR_RETURN(const auto in_force, tx.policies().GetInForce(policy.group()));
+  if ((in_force ? in_force->version() : 0) != request.policy->version()) {
+    return absl::FailedPreconditionError(
+        "the group's policy has changed since this was asked for; apply the document again");
+  }
+  MOORING_ASSIGN_OR_RETURN(const auto applied,
+                           tx.policies().Apply(policy, request.requested_by, parts.clock.Now()));
+  return tx.Audit(AuditOf(
+      parts, "account:" + request.decided_by, "policy.apply", policy.group(),
+      fmt::format(R"({{"version":{},"request":"{}","requested_by":{}}})", applied.stored.version(),
+                  request.id.hex(), JsonText(request.requested_by))));
+}
+
 // What an approval gives, in the transaction of the approval.
 absl::Status Execute(storage::Transaction& tx, const ServerParts& parts,
                      const storage::RequestRecord& request) {
-  if (request.kind == v1::REQUEST_KIND_DELETE_SNAPSHOT) return absl::OkStatus();
+  switch (request.kind) {
+    case v1::REQUEST_KIND_DELETE_SNAPSHOT:
+      return DecideDeletion(tx, parts, request);
+    case v1::REQUEST_KIND_RELEASE_HOLD:
+      return ReleaseHold(tx, parts, request);
+    case v1::REQUEST_KIND_LOWER_RETENTION:
+      return ApplyPolicy(tx, parts, request);
+    default:
+      break;
+  }
   MOORING_RETURN_IF_ERROR(tx.requests().CreateGrant(NewGrant(parts, request)));
   if (request.kind != v1::REQUEST_KIND_RESTORE) return absl::OkStatus();
   MOORING_ASSIGN_OR_RETURN(const auto restore, tx.requests().FindRestoreByRequest(request.id));
@@ -144,10 +194,12 @@ absl::Status FinishApprovedDeletions(const OpContext& ctx, ServerParts& parts) {
     return absl::OkStatus();
   });
   MOORING_RETURN_IF_ERROR(read);
+  absl::Status first;
   for (const storage::RequestRecord& request : unfinished) {
-    MOORING_RETURN_IF_ERROR(Delete(ctx, parts, request));
+    // One that cannot be done holds up no other.
+    first.Update(Delete(ctx, parts, request));
   }
-  return absl::OkStatus();
+  return first;
 }
 
 absl::Status ExpireRequests(const OpContext& ctx, ServerParts& parts) {

@@ -11,6 +11,7 @@
 #include "storage/catalog/drill_store.h"
 #include "storage/repository/damage.h"
 #include "storage/repository/key_custody.h"
+#include "storage/retention/doom_journal.h"
 
 namespace mooring::server {
 namespace {
@@ -35,6 +36,13 @@ v1::CareFinding FindingMessage(const storage::Finding& finding) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::vector<PackId>> ReadDoomJournal(const SecretBytes& pack_index_key,
+                                                    const std::string& object_key, ByteView bytes) {
+  absl::StatusOr<storage::DoomJournal> journal = storage::DecodeDoomJournal(pack_index_key, bytes);
+  if (!journal.ok()) return Annotate(journal.status(), object_key);
+  return std::move(journal->packs);
+}
 
 absl::Status CheckRebuildConfirmed(const OpContext& ctx, storage::Catalog& catalog) {
   storage::CareState state;

@@ -93,6 +93,10 @@ class CareDesk {
   absl::Time full_sync_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
 };
 
+// storage::DoomJournalReader over the collector's journals.
+absl::StatusOr<std::vector<PackId>> ReadDoomJournal(const SecretBytes& pack_index_key,
+                                                    const std::string& object_key, ByteView bytes);
+
 // kFailedPrecondition after a rebuild that nobody has confirmed: nothing may be
 // pruned or collected.
 absl::Status CheckRebuildConfirmed(const OpContext& ctx, storage::Catalog& catalog);

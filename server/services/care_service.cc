@@ -8,6 +8,7 @@
 #include "server/services/lookups.h"
 #include "server/services/proto_time.h"
 #include "storage/base/status.h"
+#include "storage/catalog/prune_store.h"
 
 namespace mooring::server {
 namespace {
@@ -214,6 +215,7 @@ grpc::Status CareServiceImpl::ConfirmRebuild(grpc::ServerContext* context,
           response->set_unchanged(!state.holds_unconfirmed());
           if (!state.holds_unconfirmed()) return absl::OkStatus();
           state.holds_confirmed_at = parts_.clock.Now();
+          MOORING_RETURN_IF_ERROR(tx.prunes().SetStopped(""));
           MOORING_RETURN_IF_ERROR(tx.care().SetState(state));
           return tx.Audit(
               AuditOf(parts_, caller.actor(), "repository.confirm_rebuild", "repository"));

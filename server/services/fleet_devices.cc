@@ -12,6 +12,8 @@
 #include "server/services/lookups.h"
 #include "server/services/records.h"
 #include "storage/base/status.h"
+#include "storage/catalog/hold_store.h"
+#include "storage/retention/fleet_input.h"
 
 namespace mooring::server {
 namespace {
@@ -22,6 +24,20 @@ constexpr absl::Duration kWatchRound = absl::Seconds(1);
 
 absl::Status NotPluggedIn() {
   return absl::FailedPreconditionError("the phone is not plugged in at any agent now");
+}
+
+// What keeps the device's snapshots beyond the rules.
+absl::Status AddRetention(storage::Transaction& tx, absl::Time now, const storage::DeviceView& view,
+                          v1::Device& message) {
+  MOORING_ASSIGN_OR_RETURN(const auto input, storage::ReadDeviceInput(tx, view.device.id, now));
+  for (const auto& [person, of_person] : input.people) {
+    for (const v1::PruningPause& pause : of_person.input.pauses()) {
+      if (pause.lineage() == view.device.lineage) *message.mutable_pruning_pause() = pause;
+    }
+  }
+  MOORING_ASSIGN_OR_RETURN(const auto holds, tx.holds().ListForDevice(view.device.id));
+  for (const storage::HoldView& hold : holds) *message.add_holds() = storage::HoldMessage(hold);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -61,7 +77,7 @@ grpc::Status FleetServiceImpl::GetDevice(grpc::ServerContext* context,
       response->mutable_device()->set_damaged_snapshots(static_cast<std::uint64_t>(std::count_if(
           snapshots.begin(), snapshots.end(),
           [](const storage::SnapshotView& one) { return one.snapshot.damaged_chunks > 0; })));
-      return absl::OkStatus();
+      return AddRetention(tx, parts_.clock.Now(), view, *response->mutable_device());
     });
   });
 }

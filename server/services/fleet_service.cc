@@ -16,6 +16,7 @@
 #include "storage/catalog/invitation_store.h"
 #include "storage/catalog/pack_store.h"
 #include "storage/catalog/policy_store.h"
+#include "storage/catalog/prune_store.h"
 #include "storage/seal/digest.h"
 
 namespace mooring::server {
@@ -76,6 +77,9 @@ absl::Status FleetServiceImpl::Status(const OpContext& ctx, v1::GetServerStatusR
     r.set_device_count(devices);
     r.set_person_count(people);
     r.set_agent_count(agents);
+    MOORING_ASSIGN_OR_RETURN(const auto prune, tx.prunes().Get());
+    *r.mutable_pruning() = prune.status;
+    r.mutable_pruning()->set_stopped(prune.stopped);
     return absl::OkStatus();
   });
 }

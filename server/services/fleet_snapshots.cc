@@ -13,7 +13,10 @@
 #include "server/services/records.h"
 #include "server/services/request_rules.h"
 #include "storage/base/status.h"
+#include "storage/catalog/hold_store.h"
 #include "storage/catalog/request_store.h"
+#include "storage/repository/deletion.h"
+#include "storage/retention/fleet_input.h"
 
 namespace mooring::server {
 namespace {
@@ -85,6 +88,12 @@ grpc::Status FleetServiceImpl::GetSnapshot(grpc::ServerContext* context,
         return parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
           MOORING_ASSIGN_OR_RETURN(const auto view, FindSnapshot(tx, id));
           *response->mutable_snapshot() = server::ToMessage(view);
+          MOORING_ASSIGN_OR_RETURN(const auto pin, tx.holds().GetPin(id));
+          if (pin) *response->mutable_snapshot()->mutable_pin() = storage::PinMessage(*pin);
+          MOORING_ASSIGN_OR_RETURN(const auto holds, tx.holds().ListForSnapshot(id));
+          for (const auto& hold : holds) {
+            *response->mutable_snapshot()->add_holds() = storage::HoldMessage(hold);
+          }
           return absl::OkStatus();
         });
       });
@@ -134,6 +143,7 @@ absl::Status FleetServiceImpl::RequestDeletion(const Caller& caller, const OpCon
                            IdFrom<SnapshotId>(request.snapshot_id(), "snapshot_id"));
   return parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
     MOORING_ASSIGN_OR_RETURN(const auto snapshot, FindSnapshot(tx, id));
+    MOORING_RETURN_IF_ERROR(storage::CheckNotKept(tx, id, parts_.clock.Now()));
     storage::RequestRecord record =
         NewRequest(parts_, caller, v1::REQUEST_KIND_DELETE_SNAPSHOT, snapshot, request.reason());
     record.summary = fmt::format("delete {}, for good", DescribeSnapshot(snapshot));

@@ -1,11 +1,16 @@
 #include "server/services/policy_service.h"
 
+#include <absl/strings/str_join.h>
 #include <fmt/format.h>
 
 #include "server/compliance/policy_check.h"
+#include "server/log/json_text.h"
 #include "server/rpc/method_names.h"
+#include "server/services/request_rules.h"
 #include "storage/base/status.h"
 #include "storage/catalog/policy_store.h"
+#include "storage/catalog/request_store.h"
+#include "storage/retention/policy_plan.h"
 
 namespace mooring::server {
 
@@ -19,6 +24,8 @@ grpc::Status PolicyServiceImpl::ApplyPolicy(grpc::ServerContext* context,
         MOORING_RETURN_IF_ERROR(Annotate(CheckPolicy(policy), "policy"));
         const absl::Status applied =
             parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
+              MOORING_ASSIGN_OR_RETURN(const bool waits, Ask(tx, caller, policy, *response));
+              if (waits) return absl::OkStatus();
               MOORING_ASSIGN_OR_RETURN(
                   const auto result,
                   tx.policies().Apply(policy, caller.account, parts_.clock.Now()));
@@ -30,8 +37,34 @@ grpc::Status PolicyServiceImpl::ApplyPolicy(grpc::ServerContext* context,
             });
         MOORING_RETURN_IF_ERROR(applied);
         // Another RPO may make backups due.
-        return response->unchanged() ? absl::OkStatus() : standings_.PushChanges(ctx);
+        const bool is_old = response->unchanged() || !response->request_id().empty();
+        return is_old ? absl::OkStatus() : standings_.PushChanges(ctx);
       });
+}
+
+absl::StatusOr<bool> PolicyServiceImpl::Ask(storage::Transaction& tx, const Caller& caller,
+                                            const v1::Policy& policy,
+                                            v1::ApplyPolicyResponse& response) {
+  response.Clear();
+  MOORING_ASSIGN_OR_RETURN(const auto lowered, storage::LoweredByPolicy(tx, policy));
+  if (lowered.empty()) return false;
+  MOORING_ASSIGN_OR_RETURN(const auto in_force, tx.policies().GetInForce(policy.group()));
+  storage::RequestRecord record =
+      NewRequest(parts_, caller, v1::REQUEST_KIND_LOWER_RETENTION, "policy apply");
+  record.policy.emplace();
+  *record.policy->mutable_policy() = policy;
+  if (in_force) record.policy->set_version(in_force->version());
+  record.summary =
+      fmt::format("keep less for group {}: {}", policy.group(), absl::StrJoin(lowered, ", "));
+  MOORING_RETURN_IF_ERROR(tx.requests().Create(record));
+  if (in_force) *response.mutable_policy() = *in_force;
+  response.set_request_id(record.id.bytes());
+  for (const std::string& one : lowered) response.add_lowered(one);
+  MOORING_RETURN_IF_ERROR(
+      tx.Audit(AuditOf(parts_, caller.actor(), "request.create", record.id.hex(),
+                       fmt::format(R"({{"kind":"lower_retention","group":"{}","lowered":{}}})",
+                                   policy.group(), JsonText(absl::StrJoin(lowered, ", "))))));
+  return true;
 }
 
 grpc::Status PolicyServiceImpl::GetPolicy(grpc::ServerContext* context,

@@ -22,6 +22,11 @@ class PolicyServiceImpl final : public v1::PolicyService::Service {
                             v1::ListPoliciesResponse* response) override;
 
  private:
+  // Makes a request where the policy keeps less of what there is: true, and nothing
+  // is applied.
+  absl::StatusOr<bool> Ask(storage::Transaction& tx, const Caller& caller, const v1::Policy& policy,
+                           v1::ApplyPolicyResponse& response);
+
   RpcGate& gate_;
   ServerParts& parts_;
   Standings& standings_;

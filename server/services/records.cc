@@ -157,6 +157,8 @@ v1::Request ToMessage(const storage::RequestRecord& record) {
   message.set_device_id(record.device.bytes());
   message.set_target_serial(record.target_serial);
   message.set_summary(record.summary);
+  if (record.hold) message.set_hold_id(record.hold->bytes());
+  if (record.policy) message.set_policy_group(record.policy->policy().group());
   return message;
 }
 

@@ -6,12 +6,33 @@
 
 #include "server/compliance/compliance.h"
 #include "server/rpc/method_names.h"
+#include "server/services/collection_desk.h"
 #include "server/services/lookups.h"
 #include "storage/base/status.h"
 #include "storage/catalog/agent_store.h"
+#include "storage/catalog/hold_store.h"
 #include "storage/catalog/pack_store.h"
+#include "storage/catalog/prune_store.h"
 
 namespace mooring::server {
+
+namespace {
+
+void FillPruneFigures(const storage::PruneState& prune, FleetFigures& figures) {
+  const v1::PruneStatus& status = prune.status;
+  figures.pruning_paused = {{"shrunk", status.paused_shrunk()},
+                            {"lost_categories", status.paused_lost_categories()}};
+  figures.prune_snapshots = {{"kept", status.kept()},
+                             {"dropped", status.dropped()},
+                             {"deferred", status.deferred()},
+                             {"failed", status.failed()}};
+  if (prune.last_run_at) {
+    figures.prune_last_run_seconds = absl::ToDoubleSeconds(*prune.last_run_at - absl::UnixEpoch());
+  }
+  figures.prune_refused = !prune.stopped.empty() || !status.refused().empty();
+}
+
+}  // namespace
 
 absl::StatusOr<v1::GetComplianceReportResponse> MakeComplianceReport(const OpContext& ctx,
                                                                      ServerParts& parts,
@@ -46,6 +67,11 @@ absl::Status RefreshFleetFigures(const OpContext& ctx, ServerParts& parts,
     MOORING_ASSIGN_OR_RETURN(agents, tx.agents().List());
     figures.store_used_bytes = packs.bytes;
     figures.snapshots = snapshots.count;
+    MOORING_ASSIGN_OR_RETURN(const auto prune, tx.prunes().Get());
+    MOORING_ASSIGN_OR_RETURN(const auto holds, tx.holds().List(false));
+    figures.holds = holds.size();
+    FillPruneFigures(prune, figures);
+    MOORING_RETURN_IF_ERROR(FillCollectionFigures(tx, figures));
     return absl::OkStatus();
   });
   MOORING_RETURN_IF_ERROR(read);

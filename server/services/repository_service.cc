@@ -38,9 +38,12 @@ grpc::Status RepositoryServiceImpl::PruneRepository(grpc::ServerContext* context
           message.set_device_id(mark.device.bytes());
           message.set_serial(mark.serial);
           *message.mutable_created_at() = ToTimestamp(mark.created_at);
-          message.set_keep(mark.keep);
-          for (const std::string& reason : mark.reasons) message.add_reasons(reason);
+          message.set_keep(mark.verdict.keep());
+          for (const auto& reason : mark.verdict.reasons()) message.add_reasons(reason.text());
         }
+        for (const v1::PruningPause& pause : result.pauses) *response->add_pauses() = pause;
+        response->set_deferred(result.deferred);
+        response->set_refused(result.refused);
         response->set_kept(result.kept);
         response->set_dropped(result.dropped);
         response->set_applied(result.applied);

@@ -12,7 +12,9 @@ namespace mooring::server {
 class RepositoryServiceImpl final : public v1::RepositoryService::Service {
  public:
   RepositoryServiceImpl(RpcGate& gate, ServerParts& parts)
-      : gate_(gate), parts_(parts), pruner_(parts.catalog, parts.repository, parts.clock) {}
+      : gate_(gate),
+        parts_(parts),
+        pruner_(parts.catalog, parts.repository, parts.clock, parts.settings.prune_limits) {}
 
   grpc::Status PruneRepository(grpc::ServerContext* context,
                                const v1::PruneRepositoryRequest* request,

@@ -5,8 +5,7 @@
 namespace mooring::server {
 
 storage::RequestRecord NewRequest(const ServerParts& parts, const Caller& caller,
-                                  v1::RequestKind kind, const storage::SnapshotView& snapshot,
-                                  const std::string& reason) {
+                                  v1::RequestKind kind, const std::string& reason) {
   storage::RequestRecord record;
   record.id = RequestId::Make(parts.random);
   record.kind = kind;
@@ -14,6 +13,13 @@ storage::RequestRecord NewRequest(const ServerParts& parts, const Caller& caller
   record.requested_at = parts.clock.Now();
   record.expires_at = record.requested_at + kRequestLifetime;
   record.reason = reason;
+  return record;
+}
+
+storage::RequestRecord NewRequest(const ServerParts& parts, const Caller& caller,
+                                  v1::RequestKind kind, const storage::SnapshotView& snapshot,
+                                  const std::string& reason) {
+  storage::RequestRecord record = NewRequest(parts, caller, kind, reason);
   record.snapshot = snapshot.snapshot.id;
   record.device = snapshot.snapshot.device;
   return record;

@@ -14,6 +14,9 @@ namespace mooring::server {
 inline constexpr absl::Duration kRequestLifetime = absl::Hours(24);
 
 storage::RequestRecord NewRequest(const ServerParts& parts, const Caller& caller,
+                                  v1::RequestKind kind, const std::string& reason);
+// One that is about a snapshot.
+storage::RequestRecord NewRequest(const ServerParts& parts, const Caller& caller,
                                   v1::RequestKind kind, const storage::SnapshotView& snapshot,
                                   const std::string& reason);
 

@@ -21,6 +21,7 @@
 #include "storage/catalog/catalog.h"
 #include "storage/objects/object_store.h"
 #include "storage/repository/repository.h"
+#include "storage/retention/prune.h"
 
 namespace mooring::server {
 
@@ -60,6 +61,8 @@ struct ServerSettings {
   std::uint64_t session_quota_bytes = 0;  // 0: the free space less the reserve.
   absl::Duration upload_idle = storage::kPackIdle;
   absl::Time started_at;
+  storage::PruneLimits prune_limits;
+  absl::Duration prune_period = absl::Hours(24);
 };
 
 struct ServerParts {

@@ -32,15 +32,16 @@ struct SpaceInfo {
 };
 
 // A file being written. Thread-bound. Dropped without Sync, its bytes may or
-// may not exist.
+// may not exist; before it nobody else need see them.
 class WritableFile {
  public:
   virtual ~WritableFile() = default;
-  // kResourceExhausted: no space. Loops over short writes.
+  // kResourceExhausted: no space. May keep up to 1 MiB back for the next call.
   virtual absl::Status Append(ByteView bytes) = 0;
   // fsync. After a failure the file is lost: never call again, write another
   // (the kernel may have dropped the pages and report success next time).
   virtual absl::Status Sync() = 0;
+  // Writes what was kept back.
   virtual absl::Status Close() = 0;
 };
 

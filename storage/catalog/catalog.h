@@ -24,15 +24,18 @@ class AccountStore;
 class AgentStore;
 class CareStore;
 class ChunkIndex;
+class CollectionStore;
 class ComplianceQuery;
 class DeviceStore;
 class DrillStore;
+class HoldStore;
 class InvitationStore;
 class KeyStore;
 class OrganizationStore;
 class PackStore;
 class PersonStore;
 class PolicyStore;
+class PruneStore;
 class RequestStore;
 class SessionStore;
 class SnapshotStore;
@@ -68,9 +71,12 @@ class Transaction {
   virtual PackStore& packs() = 0;
   virtual ChunkIndex& chunks() = 0;
   virtual SnapshotStore& snapshots() = 0;
+  virtual CollectionStore& collection() = 0;
   virtual ComplianceQuery& compliance() = 0;
   virtual CareStore& care() = 0;
   virtual DrillStore& drills() = 0;
+  virtual HoldStore& holds() = 0;
+  virtual PruneStore& prunes() = 0;
 
   virtual absl::Status Audit(const AuditRecord& record) = 0;
   // At most `limit` records with a number above `after`, in order.

@@ -6,6 +6,11 @@
 // and nothing else answers questions of existence.
 //
 // Calls take any number of ids and send them in bounded batches.
+//
+// States: live -> condemned -> doomed -> row gone, by the collector alone, under
+// the exclusive repository lock (storage/design/gc-safety.md). A condemned chunk
+// lives again when it is found (FindAndTouch); a condemned, doomed or lost one
+// when its bytes are uploaded anew (Insert).
 
 #pragma once
 
@@ -16,6 +21,7 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include "storage/base/ids.h"
 
@@ -63,6 +69,36 @@ struct InsertOutcome {
   std::uint64_t new_bytes = 0;   // Of the inserted and the taken over.
 };
 
+// One row as the collector sees it.
+struct ChunkRow {
+  std::uint64_t no = 0;
+  std::int64_t pack_no = 0;
+  std::uint32_t bytes = 0;
+  ChunkState state = ChunkState::kLive;
+  // Both only while condemned or doomed; a doomed one that was lost has none.
+  std::optional<absl::Time> condemned_at;
+  std::optional<std::uint64_t> condemned_generation;
+};
+
+// A copy of a chunk in another pack.
+struct MovedChunk {
+  std::uint64_t no = 0;
+  std::uint64_t offset = 0;
+};
+
+struct DeletedRows {
+  std::uint64_t deleted = 0;
+  std::uint64_t left = 0;  // Rows of the pack in other states than doomed.
+};
+
+struct ChunkTotals {
+  struct Sum {
+    std::uint64_t count = 0;
+    std::uint64_t bytes = 0;
+  };
+  Sum live, condemned, doomed, lost;
+};
+
 class ChunkIndex {
  public:
   virtual ~ChunkIndex() = default;
@@ -75,6 +111,11 @@ class ChunkIndex {
   // where it does not exist for them. kPermissionDenied: another person's domain.
   // kNotFound: no such domain.
   virtual absl::StatusOr<std::vector<std::optional<LiveChunk>>> FindLive(
+      const PersonId& person, const DomainId& domain, std::span<const ChunkId> ids) = 0;
+
+  // As FindLive, after the condemned ones among those that `person` may
+  // reference have been made live again. The caller holds the session's row.
+  virtual absl::StatusOr<std::vector<std::optional<LiveChunk>>> FindAndTouch(
       const PersonId& person, const DomainId& domain, std::span<const ChunkId> ids) = 0;
 
   // Enters the chunks of `pack`, which `person` uploaded. A live row keeps its
@@ -100,9 +141,34 @@ class ChunkIndex {
   // Sum of the bytes of these chunks.
   virtual absl::StatusOr<std::uint64_t> ReferencedBytes(std::span<const std::uint64_t> numbers) = 0;
 
-  // Their bytes are missing or wrong: live ones become lost, so that the next
-  // backup uploads them again.
-  virtual absl::Status MarkLost(std::span<const std::uint64_t> numbers) = 0;
+  // Their bytes in `pack` are missing or wrong: the live and condemned ones that
+  // still lie there become lost, so that the next backup uploads them again.
+  virtual absl::Status MarkLost(const PackId& pack, std::span<const std::uint64_t> numbers) = 0;
+
+  // Collection. Numbers without a row, or whose row is in another state than the
+  // call is about, are left out silently; counts say how many rows changed.
+
+  // At most `limit` rows with a number above `after`, by number.
+  virtual absl::StatusOr<std::vector<ChunkRow>> Scan(std::uint64_t after, int limit) = 0;
+  // The same of one state other than live.
+  virtual absl::StatusOr<std::vector<ChunkRow>> ListNotLive(ChunkState state, std::uint64_t after,
+                                                            int limit) = 0;
+  // Every row that points into the pack, by offset.
+  virtual absl::StatusOr<std::vector<ChunkLocation>> ListOfPack(const PackId& pack) = 0;
+  // Reads every row.
+  virtual absl::StatusOr<ChunkTotals> Totals() = 0;
+
+  // Live -> condemned.
+  virtual absl::StatusOr<std::uint64_t> Condemn(std::span<const std::uint64_t> numbers,
+                                                std::uint64_t generation, absl::Time at) = 0;
+  // Condemned or lost -> doomed.
+  virtual absl::StatusOr<std::uint64_t> Doom(std::span<const std::uint64_t> numbers) = 0;
+  // Moves those that are live or condemned and still lie in `from`, state kept.
+  // kNotFound: no such pack.
+  virtual absl::StatusOr<std::uint64_t> Repoint(const PackId& from, const PackId& to,
+                                                std::span<const MovedChunk> chunks) = 0;
+  // The doomed rows of the pack, with their owners.
+  virtual absl::StatusOr<DeletedRows> DeleteRowsOfPack(const PackId& pack) = 0;
 };
 
 }  // namespace mooring::storage

@@ -88,7 +88,8 @@ class PgCareStore final : public CareStore {
     const std::vector<std::int64_t> lost(numbers.begin(), numbers.end());
     MOORING_ASSIGN_OR_RETURN(
         const SqlResult marked,
-        sql_.ExecBinary("UPDATE chunk SET state = 4 FROM unnest($1::bigint[]) u(no), pack p"
+        sql_.ExecBinary("UPDATE chunk SET state = 4, condemned_at = NULL, condemned_generation = "
+                        "NULL FROM unnest($1::bigint[]) u(no), pack p"
                         " WHERE chunk.no = u.no AND p.id = $2::bytea AND chunk.pack_no = p.no"
                         " AND chunk.state IN (1, 2)",
                         {BinaryInt8Array(lost), ToBytes(pack.bytes())}));

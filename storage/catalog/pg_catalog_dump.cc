@@ -373,7 +373,8 @@ absl::StatusOr<std::uint64_t> PgCatalogLoad::AddChunks(const PackId& pack,
                   " FROM unnest($2::bytea[], $3::bigint[], $4::int[]) u(id, pack_offset, bytes),"
                   " domain d, pack p WHERE d.id = $1::bytea AND p.id = $5::bytea ORDER BY u.id"
                   " ON CONFLICT (domain_no, id) DO UPDATE SET pack_no = excluded.pack_no,"
-                  "   pack_offset = excluded.pack_offset, bytes = excluded.bytes, state = 1"
+                  "   pack_offset = excluded.pack_offset, bytes = excluded.bytes, state = 1,"
+                  "   condemned_at = NULL, condemned_generation = NULL"
                   "   WHERE (SELECT created_at FROM pack WHERE no = c.pack_no)"
                   "     < (SELECT created_at FROM pack WHERE no = excluded.pack_no)",
                   {ToBytes(domain.bytes()), BinaryIdArray(ids), BinaryInt8Array(offsets),

@@ -1,8 +1,6 @@
-#include <algorithm>
-#include <map>
-#include <utility>
+#include "storage/catalog/pg_chunk_index.h"
 
-#include <fmt/format.h>
+#include <utility>
 
 #include "storage/catalog/pg_stores.h"
 #include "storage/catalog/sql_rows.h"
@@ -10,20 +8,16 @@
 namespace mooring::storage {
 namespace {
 
-// Ids a statement: enough to make the round trip small beside the work, few
-// enough that a plan never turns to scanning the table.
-constexpr std::size_t kBatchMax = 4096;
-
 // Joins to unnest(), never = ANY(): with thousands of ids the planner takes the
 // latter for a sequential scan.
 constexpr char kFindInPersonDomain[] =
-    "SELECT u.n, c.no, c.bytes FROM unnest($2::bytea[]) WITH ORDINALITY u(id, n)"
-    " JOIN chunk c ON c.domain_no = $1::int AND c.id = u.id WHERE c.state = 1";
+    "SELECT u.n, c.no, c.bytes, c.state FROM unnest($2::bytea[]) WITH ORDINALITY u(id, n)"
+    " JOIN chunk c ON c.domain_no = $1::int AND c.id = u.id WHERE c.state <= 2";
 
 constexpr char kFindInOrganizationDomain[] =
-    "SELECT u.n, c.no, c.bytes FROM unnest($2::bytea[]) WITH ORDINALITY u(id, n)"
+    "SELECT u.n, c.no, c.bytes, c.state FROM unnest($2::bytea[]) WITH ORDINALITY u(id, n)"
     " JOIN chunk c ON c.domain_no = $1::int AND c.id = u.id"
-    " JOIN chunk_owner o ON o.person_id = $3::bytea AND o.chunk_no = c.no WHERE c.state = 1";
+    " JOIN chunk_owner o ON o.person_id = $3::bytea AND o.chunk_no = c.no WHERE c.state <= 2";
 
 // In the order of the key, so that two uploads of the same chunks cannot
 // deadlock. xmax is 0 in a row that was inserted, not in one that was taken over.
@@ -33,8 +27,8 @@ constexpr char kInsert[] =
     " FROM unnest($1::int[], $2::bytea[], $3::bigint[], $4::int[])"
     "   u(domain_no, id, pack_offset, bytes) ORDER BY u.domain_no, u.id"
     " ON CONFLICT (domain_no, id) DO UPDATE SET pack_no = excluded.pack_no,"
-    "   pack_offset = excluded.pack_offset, bytes = excluded.bytes, state = 1"
-    "   WHERE c.state <> 1"
+    "   pack_offset = excluded.pack_offset, bytes = excluded.bytes, state = 1,"
+    "   condemned_at = NULL, condemned_generation = NULL WHERE c.state <> 1"
     " RETURNING c.bytes, c.xmax = 0";
 
 constexpr char kAddOwner[] =
@@ -56,7 +50,9 @@ constexpr char kLocateNumbers[] =
     " FROM unnest($1::bigint[]) u(no) JOIN chunk c ON c.no = u.no"
     " JOIN pack p ON p.no = c.pack_no JOIN domain d ON d.no = c.domain_no ORDER BY c.no";
 
-ChunkLocation ReadLocation(SqlReader& row) {
+}  // namespace
+
+ChunkLocation ReadChunkLocation(SqlReader& row) {
   ChunkLocation location;
   location.no = row.Uint64();
   location.domain = row.IdOf<DomainId>();
@@ -68,60 +64,14 @@ ChunkLocation ReadLocation(SqlReader& row) {
   return location;
 }
 
-// Calls `visit(first, part)` with consecutive parts of at most kBatchMax.
-template <typename T, typename Visit>
-absl::Status InBatches(std::span<const T> all, Visit visit) {
-  for (std::size_t first = 0; first < all.size(); first += kBatchMax) {
-    MOORING_RETURN_IF_ERROR(
-        visit(first, all.subspan(first, std::min(kBatchMax, all.size() - first))));
-  }
-  return absl::OkStatus();
-}
-
-std::vector<std::int64_t> Signed(std::span<const std::uint64_t> numbers) {
+std::vector<std::int64_t> SignedNumbers(std::span<const std::uint64_t> numbers) {
   std::vector<std::int64_t> out;
   out.reserve(numbers.size());
   for (const std::uint64_t number : numbers) {
-    // Larger ones name no row; PostgreSQL's bigint has no room for them.
     if (number <= INT64_MAX) out.push_back(static_cast<std::int64_t>(number));
   }
   return out;
 }
-
-class PgChunkIndex final : public ChunkIndex {
- public:
-  explicit PgChunkIndex(SqlSession& sql) : sql_(sql) {}
-
-  absl::Status CreateDomain(const DomainRecord& record) override;
-  absl::StatusOr<std::optional<DomainRecord>> GetDomain(const DomainId& id) override;
-  absl::StatusOr<std::vector<std::optional<LiveChunk>>> FindLive(
-      const PersonId& person, const DomainId& domain, std::span<const ChunkId> ids) override;
-  absl::StatusOr<InsertOutcome> Insert(const PackId& pack, const PersonId& person,
-                                       std::span<const NewChunk> chunks) override;
-  absl::Status AddOwner(const PersonId& person, const DomainId& domain,
-                        std::span<const ChunkId> ids) override;
-  absl::StatusOr<std::vector<std::optional<ChunkLocation>>> Locate(
-      std::span<const DomainId> domains, std::span<const ChunkId> ids) override;
-  absl::StatusOr<std::vector<ChunkLocation>> LocateNumbers(
-      std::span<const std::uint64_t> numbers) override;
-  absl::StatusOr<std::uint64_t> ReferencedBytes(std::span<const std::uint64_t> numbers) override;
-  absl::Status MarkLost(std::span<const std::uint64_t> numbers) override;
-
- private:
-  struct Domain {
-    std::int32_t no = 0;
-    std::optional<PersonId> person;
-  };
-
-  absl::StatusOr<std::optional<Domain>> Look(const DomainId& id);
-  // The domain, if `person` may use it.
-  absl::StatusOr<Domain> Enter(const PersonId& person, const DomainId& id);
-  absl::Status InsertBatch(std::int64_t pack_no, const PersonId& person,
-                           std::span<const NewChunk> chunks, InsertOutcome& outcome);
-
-  SqlSession& sql_;
-  std::map<DomainId, Domain> known_;  // A domain never changes.
-};
 
 absl::StatusOr<std::optional<PgChunkIndex::Domain>> PgChunkIndex::Look(const DomainId& id) {
   const auto found = known_.find(id);
@@ -168,8 +118,16 @@ absl::StatusOr<std::optional<DomainRecord>> PgChunkIndex::GetDomain(const Domain
 
 absl::StatusOr<std::vector<std::optional<LiveChunk>>> PgChunkIndex::FindLive(
     const PersonId& person, const DomainId& domain, std::span<const ChunkId> ids) {
+  MOORING_ASSIGN_OR_RETURN(Found found, Find(person, domain, ids));
+  return std::move(found.live);
+}
+
+absl::StatusOr<PgChunkIndex::Found> PgChunkIndex::Find(const PersonId& person,
+                                                       const DomainId& domain,
+                                                       std::span<const ChunkId> ids) {
   MOORING_ASSIGN_OR_RETURN(const Domain entered, Enter(person, domain));
-  std::vector<std::optional<LiveChunk>> live(ids.size());
+  Found found;
+  found.live.resize(ids.size());
   const auto find = [&](std::size_t first, std::span<const ChunkId> part) -> absl::Status {
     std::vector<Bytes> params = {BinaryInt4(entered.no), BinaryIdArray(part)};
     if (!entered.person.has_value()) params.push_back(ToBytes(person.bytes()));
@@ -181,21 +139,31 @@ absl::StatusOr<std::vector<std::optional<LiveChunk>>> PgChunkIndex::FindLive(
       SqlReader row(result, i);
       const std::uint64_t n = row.Uint64();
       const LiveChunk chunk{row.Uint64(), row.Uint32()};
+      const auto state = row.Enum<ChunkState>();
       MOORING_RETURN_IF_ERROR(row.status());
-      live[first + n - 1] = chunk;
+      if (state == ChunkState::kLive) {
+        found.live[first + n - 1] = chunk;
+      } else {
+        found.condemned.push_back(chunk.no);
+      }
     }
     return absl::OkStatus();
   };
   MOORING_RETURN_IF_ERROR(InBatches(ids, find));
-  return live;
+  return found;
+}
+
+// Held, so that the pack stays while rows come to point into it.
+absl::StatusOr<std::int64_t> PgChunkIndex::PackNo(const PackId& pack) {
+  MOORING_ASSIGN_OR_RETURN(const SqlResult packs,
+                           sql_.Exec("SELECT no FROM pack WHERE id = $1 FOR SHARE", pack));
+  if (packs.empty()) return absl::NotFoundError("no such pack");
+  return SqlReader(packs, 0).Int64();
 }
 
 absl::StatusOr<InsertOutcome> PgChunkIndex::Insert(const PackId& pack, const PersonId& person,
                                                    std::span<const NewChunk> chunks) {
-  MOORING_ASSIGN_OR_RETURN(const SqlResult packs,
-                           sql_.Exec("SELECT no FROM pack WHERE id = $1 FOR SHARE", pack));
-  if (packs.empty()) return absl::NotFoundError("no such pack");
-  const std::int64_t pack_no = SqlReader(packs, 0).Int64();
+  MOORING_ASSIGN_OR_RETURN(const std::int64_t pack_no, PackNo(pack));
   InsertOutcome outcome;
   MOORING_RETURN_IF_ERROR(
       InBatches(chunks, [&](std::size_t, std::span<const NewChunk> part) -> absl::Status {
@@ -263,7 +231,7 @@ absl::StatusOr<std::vector<std::optional<ChunkLocation>>> PgChunkIndex::Locate(
     for (int i = 0; i < result.size(); ++i) {
       SqlReader row(result, i);
       const std::uint64_t n = row.Uint64();
-      ChunkLocation location = ReadLocation(row);
+      ChunkLocation location = ReadChunkLocation(row);
       MOORING_RETURN_IF_ERROR(row.status());
       std::optional<ChunkLocation>& slot = locations[first + n - 1];
       if (!slot.has_value()) slot = location;  // The best row comes first.
@@ -276,7 +244,7 @@ absl::StatusOr<std::vector<std::optional<ChunkLocation>>> PgChunkIndex::Locate(
 
 absl::StatusOr<std::vector<ChunkLocation>> PgChunkIndex::LocateNumbers(
     std::span<const std::uint64_t> numbers) {
-  std::vector<std::int64_t> sorted = Signed(numbers);
+  std::vector<std::int64_t> sorted = SignedNumbers(numbers);
   std::sort(sorted.begin(), sorted.end());
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
   std::vector<ChunkLocation> locations;
@@ -285,7 +253,7 @@ absl::StatusOr<std::vector<ChunkLocation>> PgChunkIndex::LocateNumbers(
     MOORING_ASSIGN_OR_RETURN(
         std::vector<ChunkLocation> found,
         ReadRows<ChunkLocation>(sql_.ExecBinary(kLocateNumbers, {BinaryInt8Array(part)}),
-                                ReadLocation));
+                                ReadChunkLocation));
     locations.insert(locations.end(), found.begin(), found.end());
     return absl::OkStatus();
   };
@@ -295,7 +263,7 @@ absl::StatusOr<std::vector<ChunkLocation>> PgChunkIndex::LocateNumbers(
 
 absl::StatusOr<std::uint64_t> PgChunkIndex::ReferencedBytes(
     std::span<const std::uint64_t> numbers) {
-  const std::vector<std::int64_t> wanted = Signed(numbers);
+  const std::vector<std::int64_t> wanted = SignedNumbers(numbers);
   std::uint64_t total = 0;
   const auto add = [&](std::size_t, std::span<const std::int64_t> part) -> absl::Status {
     MOORING_ASSIGN_OR_RETURN(
@@ -309,21 +277,6 @@ absl::StatusOr<std::uint64_t> PgChunkIndex::ReferencedBytes(
   MOORING_RETURN_IF_ERROR(InBatches(std::span<const std::int64_t>(wanted), add));
   return total;
 }
-
-absl::Status PgChunkIndex::MarkLost(std::span<const std::uint64_t> numbers) {
-  const std::vector<std::int64_t> lost = Signed(numbers);
-  return InBatches(std::span<const std::int64_t>(lost),
-                   [&](std::size_t, std::span<const std::int64_t> part) -> absl::Status {
-                     return sql_
-                         .ExecBinary(
-                             "UPDATE chunk SET state = 4 FROM unnest($1::bigint[]) u(no)"
-                             " WHERE chunk.no = u.no AND chunk.state = 1",
-                             {BinaryInt8Array(part)})
-                         .status();
-                   });
-}
-
-}  // namespace
 
 std::unique_ptr<ChunkIndex> MakePgChunkIndex(SqlSession& sql) {
   return std::make_unique<PgChunkIndex>(sql);

@@ -1,10 +1,20 @@
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include <fmt/format.h>
+
 #include "storage/catalog/pg_stores.h"
 #include "storage/catalog/sql_rows.h"
 
 namespace mooring::storage {
 namespace {
 
-constexpr char kSelect[] = "SELECT no, id, session_id, state, bytes, sha256, created_at FROM pack ";
+constexpr std::size_t kBatchMax = 4096;
+
+constexpr char kColumns[] =
+    "p.no, p.id, p.session_id, p.state, p.bytes, p.sha256, p.created_at, p.doomed_at,"
+    " p.doom_generation";
 
 PackRecord Read(SqlReader& row) {
   PackRecord record;
@@ -15,6 +25,8 @@ PackRecord Read(SqlReader& row) {
   record.bytes = row.Uint64();
   record.sha256 = row.Blob();
   record.created_at = row.Time();
+  record.doomed_at = row.OptionalTime();
+  record.doom_generation = row.OptionalUint64();
   return record;
 }
 
@@ -43,13 +55,78 @@ class PgPackStore final : public PackStore {
     return sql_.Exec("DELETE FROM pack WHERE id = $1 AND state = 1", id).status();
   }
 
-  absl::StatusOr<std::optional<PackRecord>> Get(const PackId& id) override {
-    return ReadOptional<PackRecord>(sql_.Exec(std::string(kSelect) + "WHERE id = $1", id), Read);
+  absl::StatusOr<std::vector<PackRecord>> DoomEmpty(std::span<const std::int64_t> numbers,
+                                                    std::uint64_t generation,
+                                                    absl::Time at) override {
+    std::vector<PackRecord> doomed;
+    for (std::size_t first = 0; first < numbers.size(); first += kBatchMax) {
+      const auto part = numbers.subspan(first, std::min(kBatchMax, numbers.size() - first));
+      MOORING_ASSIGN_OR_RETURN(
+          std::vector<PackRecord> some,
+          ReadRows<PackRecord>(
+              sql_.ExecBinary(
+                  fmt::format("UPDATE pack p SET state = 3, doomed_at = $3::timestamptz,"
+                              " doom_generation = $2::bigint"
+                              " FROM unnest($1::bigint[]) u(no)"
+                              " WHERE p.no = u.no AND p.state = 2 AND NOT EXISTS"
+                              " (SELECT 1 FROM chunk c WHERE c.pack_no = p.no"
+                              " AND c.state <> 3) RETURNING {}",
+                              kColumns),
+                  {BinaryInt8Array(part), BinaryInt8(static_cast<std::int64_t>(generation)),
+                   BinaryTime(at)}),
+              Read));
+      std::move(some.begin(), some.end(), std::back_inserter(doomed));
+    }
+    return doomed;
+  }
+
+  absl::Status Delete(const PackId& id) override {
+    MOORING_ASSIGN_OR_RETURN(
+        const SqlResult deleted,
+        sql_.Exec("DELETE FROM pack p WHERE p.id = $1 AND p.state = 3"
+                  " AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.pack_no = p.no)",
+                  id));
+    if (deleted.affected() > 0) return absl::OkStatus();
+    MOORING_ASSIGN_OR_RETURN(const SqlResult there,
+                             sql_.Exec("SELECT 1 FROM pack WHERE id = $1", id));
+    if (there.empty()) return absl::OkStatus();
+    return absl::FailedPreconditionError("the pack is not doomed, or a chunk lies in it");
+  }
+
+  absl::StatusOr<std::optional<PackRecord>> Get(const PackId& id, RowLock lock) override {
+    return ReadOptional<PackRecord>(sql_.Exec(fmt::format("SELECT {} FROM pack p WHERE p.id = $1{}",
+                                                          kColumns, LockClause(lock, "p")),
+                                              id),
+                                    Read);
+  }
+
+  absl::StatusOr<std::vector<PackId>> ListUnknown(std::span<const PackId> ids) override {
+    return SelectIds(sql_,
+                     "SELECT u.n FROM unnest($1::bytea[]) WITH ORDINALITY u(id, n)"
+                     " LEFT JOIN pack p ON p.id = u.id WHERE p.id IS NULL ORDER BY u.n",
+                     ids);
+  }
+
+  absl::StatusOr<std::vector<PackRecord>> Scan(std::int64_t after, int limit) override {
+    return ReadRows<PackRecord>(
+        sql_.Exec(
+            fmt::format("SELECT {} FROM pack p WHERE p.no > $1 ORDER BY p.no LIMIT $2", kColumns),
+            after, limit),
+        Read);
+  }
+
+  absl::StatusOr<std::vector<std::int64_t>> ListOfOpenSessions() override {
+    return ReadRows<std::int64_t>(
+        sql_.Exec("SELECT p.no FROM session s JOIN pack p ON p.session_id = s.id"
+                  " WHERE s.state = 1 ORDER BY p.no"),
+        [](SqlReader& row) { return row.Int64(); });
   }
 
   absl::StatusOr<std::vector<PackRecord>> List(PackState state) override {
     return ReadRows<PackRecord>(
-        sql_.Exec(std::string(kSelect) + "WHERE state = $1 ORDER BY no", state), Read);
+        sql_.Exec(fmt::format("SELECT {} FROM pack p WHERE p.state = $1 ORDER BY p.no", kColumns),
+                  state),
+        Read);
   }
 
   absl::StatusOr<StoreTotals> Totals() override {

@@ -11,7 +11,7 @@ namespace {
 constexpr char kColumns[] =
     "r.id, r.kind, r.state, r.requested_by, r.requested_at, r.expires_at, r.reason,"
     " coalesce(r.decided_by, ''), r.decided_at, r.decision_reason, r.snapshot_id, r.device_id,"
-    " r.target_serial, r.summary";
+    " r.target_serial, r.summary, r.hold_id, r.policy";
 
 RequestRecord Read(SqlReader& row) {
   RequestRecord record;
@@ -29,6 +29,8 @@ RequestRecord Read(SqlReader& row) {
   record.device = row.IdOf<DeviceId>();
   record.target_serial = row.Text();
   record.summary = row.Text();
+  record.hold = row.OptionalIdOf<HoldId>();
+  record.policy = row.OptionalMessage<v1::StoredPolicy>();
   return record;
 }
 
@@ -39,10 +41,12 @@ absl::Status PgRequestStore::Create(const RequestRecord& r) {
       .Exec(
           "INSERT INTO request (id, kind, state, requested_by, requested_at, expires_at, reason,"
           " decided_by, decided_at, decision_reason, snapshot_id, device_id, target_serial,"
-          " summary) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+          " summary, hold_id, policy)"
+          " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
           r.id, r.kind, r.state, r.requested_by, r.requested_at, r.expires_at, r.reason,
           NullIfEmpty(r.decided_by), r.decided_at, r.decision_reason, r.snapshot, r.device,
-          r.target_serial, r.summary)
+          r.target_serial, r.summary, r.hold,
+          r.policy ? SqlParam(AsBytes(r.policy->SerializeAsString())) : SqlParam(std::nullopt))
       .status();
 }
 

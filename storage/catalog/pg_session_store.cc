@@ -140,13 +140,14 @@ class PgSessionStore final : public SessionStore {
                       std::uint64_t read_bytes, absl::Time at) override {
     // The snapshot's key slot is the key's one place from here on, so that
     // destroying the slot destroys the key.
-    return Touched(
+    MOORING_RETURN_IF_ERROR(Touched(
         sql_.Exec(
             "UPDATE session SET state = 2, commit_key = $2, receipt = $3,"
             " wrapped_snapshot_key = '', read_bytes = $4, ended_at = $5, cause = 0, message = ''"
             " WHERE id = $1 AND state = 1",
             id, commit_key, AsBytes(receipt.SerializeAsString()), read_bytes, at),
-        NotOpen());
+        NotOpen()));
+    return ForgetTouches(id);
   }
 
   absl::Status End(const SessionId& id, v1::SessionState state, v1::Cause cause,
@@ -154,28 +155,39 @@ class PgSessionStore final : public SessionStore {
     if (state != v1::SESSION_STATE_ABORTED && state != v1::SESSION_STATE_EXPIRED) {
       return absl::InvalidArgumentError("a session ends as aborted or expired");
     }
-    return Touched(
-        sql_.Exec("UPDATE session SET state = $2, cause = $3, message = $4,"
-                  " ended_at = $5, wrapped_snapshot_key = '' WHERE id = $1 AND state = 1",
-                  id, state, cause, message, at),
-        NotOpen());
+    MOORING_RETURN_IF_ERROR(
+        Touched(sql_.Exec("UPDATE session SET state = $2, cause = $3, message = $4,"
+                          " ended_at = $5, wrapped_snapshot_key = '' WHERE id = $1 AND state = 1",
+                          id, state, cause, message, at),
+                NotOpen()));
+    return ForgetTouches(id);
   }
 
   absl::StatusOr<std::vector<SessionRecord>> ExpireLeases(absl::Time now, v1::Cause cause,
                                                           const std::string& message) override {
-    return ReadRows<SessionRecord>(
-        sql_.Exec(
-            fmt::format(
-                "UPDATE session s SET state = 4, cause = $2, message = $3,"
-                " ended_at = $1, wrapped_snapshot_key = '' WHERE s.id IN (SELECT id FROM session"
-                " WHERE state = 1 AND lease_until <= $1 ORDER BY lease_until"
-                " LIMIT {} FOR UPDATE SKIP LOCKED) RETURNING {}",
-                kExpireMax, kColumns),
-            now, cause, message),
-        Read);
+    MOORING_ASSIGN_OR_RETURN(
+        std::vector<SessionRecord> expired,
+        ReadRows<SessionRecord>(
+            sql_.Exec(fmt::format("UPDATE session s SET state = 4, cause = $2, message = $3,"
+                                  " ended_at = $1, wrapped_snapshot_key = '' WHERE s.id IN (SELECT "
+                                  "id FROM session"
+                                  " WHERE state = 1 AND lease_until <= $1 ORDER BY lease_until"
+                                  " LIMIT {} FOR UPDATE SKIP LOCKED) RETURNING {}",
+                                  kExpireMax, kColumns),
+                      now, cause, message),
+            Read));
+    for (const SessionRecord& session : expired) {
+      MOORING_RETURN_IF_ERROR(ForgetTouches(session.id));
+    }
+    return expired;
   }
 
  private:
+  // What it was told is there matters while it is open.
+  absl::Status ForgetTouches(const SessionId& id) {
+    return sql_.Exec("DELETE FROM session_touch WHERE session_id = $1", id).status();
+  }
+
   absl::StatusOr<std::optional<SessionRecord>> One(const std::string& where, ByteView key) {
     return ReadOptional<SessionRecord>(
         sql_.Exec(fmt::format("SELECT {} FROM session s WHERE {}", kColumns, where), key), Read);

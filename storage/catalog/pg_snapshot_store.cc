@@ -10,7 +10,8 @@ constexpr char kColumns[] =
     "s.id, s.device_id, s.person_id, s.lineage, s.sequence, s.session_id, s.parent_id,"
     " s.created_at, s.captured_at, s.file_count, s.logical_bytes, s.read_bytes, s.new_bytes,"
     " s.referenced_bytes, s.chunk_count, s.root_hash, s.captures, s.device_facts, s.deleted_at,"
-    " s.verified_at, s.damaged_chunks";
+    " s.verified_at, s.damaged_chunks,"
+    " s.deletion_decided_at";
 
 constexpr char kViewFrom[] =
     ", d.serial, d.name, p.handle FROM snapshot s JOIN device d ON d.id = s.device_id"
@@ -44,6 +45,7 @@ SnapshotRecord Read(SqlReader& row) {
   record.deleted_at = row.OptionalTime();
   record.verified_at = row.OptionalTime();
   record.damaged_chunks = row.Uint64();
+  record.deletion_decided_at = row.OptionalTime();
   return record;
 }
 
@@ -153,6 +155,34 @@ class PgSnapshotStore final : public SnapshotStore {
     totals.logical_bytes = row.Uint64();
     MOORING_RETURN_IF_ERROR(row.status());
     return totals;
+  }
+
+  absl::StatusOr<std::vector<SnapshotId>> ListUnknown(std::span<const SnapshotId> ids) override {
+    return SelectIds(sql_,
+                     "SELECT u.n FROM unnest($1::bytea[]) WITH ORDINALITY u(id, n)"
+                     " LEFT JOIN snapshot s ON s.id = u.id WHERE s.id IS NULL ORDER BY u.n",
+                     ids);
+  }
+
+  absl::StatusOr<std::uint64_t> MaxCommitNo() override {
+    return ReadCount(sql_.Exec("SELECT coalesce(max(commit_no), 0) FROM snapshot"));
+  }
+
+  absl::StatusOr<std::vector<SnapshotRefs>> ListRefs(std::uint64_t after, std::uint64_t last,
+                                                     bool with_deleted, int limit) override {
+    return ReadRows<SnapshotRefs>(
+        sql_.Exec("SELECT commit_no, id, deleted_at IS NOT NULL, refs FROM snapshot"
+                  " WHERE commit_no > $1 AND commit_no <= $2 AND ($3 OR deleted_at IS NULL)"
+                  " ORDER BY commit_no LIMIT $4",
+                  after, last, with_deleted, limit),
+        [](SqlReader& row) {
+          SnapshotRefs refs;
+          refs.commit_no = row.Uint64();
+          refs.id = row.IdOf<SnapshotId>();
+          refs.is_deleted = row.Bool();
+          refs.refs = row.Blob();
+          return refs;
+        });
   }
 
   absl::Status MarkDeleted(const SnapshotId& id, absl::Time at) override {

@@ -9,15 +9,18 @@
 #include "storage/catalog/agent_store.h"
 #include "storage/catalog/care_store.h"
 #include "storage/catalog/chunk_index.h"
+#include "storage/catalog/collection_store.h"
 #include "storage/catalog/compliance_query.h"
 #include "storage/catalog/device_store.h"
 #include "storage/catalog/drill_store.h"
+#include "storage/catalog/hold_store.h"
 #include "storage/catalog/invitation_store.h"
 #include "storage/catalog/key_store.h"
 #include "storage/catalog/organization_store.h"
 #include "storage/catalog/pack_store.h"
 #include "storage/catalog/person_store.h"
 #include "storage/catalog/policy_store.h"
+#include "storage/catalog/prune_store.h"
 #include "storage/catalog/request_store.h"
 #include "storage/catalog/session_store.h"
 #include "storage/catalog/snapshot_store.h"
@@ -41,5 +44,8 @@ std::unique_ptr<SnapshotStore> MakePgSnapshotStore(SqlSession& sql);
 std::unique_ptr<ComplianceQuery> MakePgComplianceQuery(SqlSession& sql);
 std::unique_ptr<CareStore> MakePgCareStore(SqlSession& sql);
 std::unique_ptr<DrillStore> MakePgDrillStore(SqlSession& sql);
+std::unique_ptr<CollectionStore> MakePgCollectionStore(SqlSession& sql);
+std::unique_ptr<HoldStore> MakePgHoldStore(SqlSession& sql);
+std::unique_ptr<PruneStore> MakePgPruneStore(SqlSession& sql);
 
 }  // namespace mooring::storage

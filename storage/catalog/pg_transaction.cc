@@ -22,7 +22,10 @@ PgTransaction::PgTransaction(SqlSession& sql)
       snapshots_(MakePgSnapshotStore(sql)),
       compliance_(MakePgComplianceQuery(sql)),
       care_(MakePgCareStore(sql)),
-      drills_(MakePgDrillStore(sql)) {}
+      drills_(MakePgDrillStore(sql)),
+      collection_(MakePgCollectionStore(sql)),
+      holds_(MakePgHoldStore(sql)),
+      prunes_(MakePgPruneStore(sql)) {}
 
 absl::Status PgTransaction::Audit(const AuditRecord& record) {
   return sql_

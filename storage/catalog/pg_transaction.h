@@ -33,6 +33,9 @@ class PgTransaction final : public Transaction {
   ComplianceQuery& compliance() override { return *compliance_; }
   CareStore& care() override { return *care_; }
   DrillStore& drills() override { return *drills_; }
+  CollectionStore& collection() override { return *collection_; }
+  HoldStore& holds() override { return *holds_; }
+  PruneStore& prunes() override { return *prunes_; }
 
   absl::Status Audit(const AuditRecord& record) override;
   absl::StatusOr<std::vector<NumberedAuditRecord>> AuditSince(std::int64_t after,
@@ -60,6 +63,9 @@ class PgTransaction final : public Transaction {
   const std::unique_ptr<ComplianceQuery> compliance_;
   const std::unique_ptr<CareStore> care_;
   const std::unique_ptr<DrillStore> drills_;
+  const std::unique_ptr<CollectionStore> collection_;
+  const std::unique_ptr<HoldStore> holds_;
+  const std::unique_ptr<PruneStore> prunes_;
 };
 
 }  // namespace mooring::storage

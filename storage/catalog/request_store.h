@@ -15,8 +15,10 @@
 
 #include "mooring/v1/access.pb.h"
 #include "mooring/v1/common.pb.h"
+#include "mooring/v1/policy.pb.h"
 #include "storage/base/bytes.h"
 #include "storage/base/ids.h"
+#include "storage/catalog/hold_store.h"
 #include "storage/catalog/row_lock.h"
 
 namespace mooring::storage {
@@ -34,10 +36,12 @@ struct RequestRecord {
   std::string decided_by;  // Empty while pending.
   std::optional<absl::Time> decided_at;
   std::string decision_reason;
-  SnapshotId snapshot;
+  SnapshotId snapshot;  // Zeros where it is about none; so the device.
   DeviceId device;
   std::string target_serial;  // For a restore.
   std::string summary;
+  std::optional<HoldId> hold;              // For its release.
+  std::optional<v1::StoredPolicy> policy;  // To be applied, with the version that it replaces.
 };
 
 struct GrantRecord {

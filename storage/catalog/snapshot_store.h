@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ struct SnapshotRecord {
   Bytes root_hash;  // SHA-256 of the sealed root.
   std::vector<v1::Capture> captures;
   v1::DeviceFacts device_facts;
+  std::optional<absl::Time> deletion_decided_at;  // Certain from then on (hold_store.h).
   std::optional<absl::Time> deleted_at;
   std::optional<absl::Time> verified_at;
   std::uint64_t damaged_chunks = 0;
@@ -63,6 +65,14 @@ struct SnapshotFilter {
   bool with_deleted = false;
 };
 
+// What one snapshot references, in the order of commits.
+struct SnapshotRefs {
+  std::uint64_t commit_no = 0;
+  SnapshotId id;
+  bool is_deleted = false;
+  Bytes refs;  // Portable 64-bit roaring bitmap of chunk numbers.
+};
+
 struct SnapshotTotals {
   std::uint64_t count = 0;          // Not deleted.
   std::uint64_t logical_bytes = 0;  // Of those.
@@ -83,6 +93,18 @@ class SnapshotStore {
   virtual absl::StatusOr<std::optional<SnapshotRecord>> FindNewest(const DeviceId& device,
                                                                    std::uint32_t lineage) = 0;
   virtual absl::StatusOr<SnapshotTotals> Totals() = 0;
+
+  // Those of `ids` that have no row, deleted or not, in their order.
+  virtual absl::StatusOr<std::vector<SnapshotId>> ListUnknown(std::span<const SnapshotId> ids) = 0;
+
+  // Snapshots are numbered from 1 by Create, under the repository lock's shared
+  // side, and never again: under the exclusive side, every snapshot up to
+  // MaxCommitNo is visible and no other is being made. 0: there was none yet.
+  virtual absl::StatusOr<std::uint64_t> MaxCommitNo() = 0;
+  // At most `limit` with after < commit_no <= last, by that number.
+  virtual absl::StatusOr<std::vector<SnapshotRefs>> ListRefs(std::uint64_t after,
+                                                             std::uint64_t last, bool with_deleted,
+                                                             int limit) = 0;
 
   // kFailedPrecondition: it is deleted already. kNotFound: no such snapshot.
   virtual absl::Status MarkDeleted(const SnapshotId& id, absl::Time at) = 0;

@@ -110,6 +110,11 @@ Bytes BinaryInt8(std::int64_t value) {
   return out;
 }
 
+// timestamptz counts microseconds from 2000-01-01.
+Bytes BinaryTime(absl::Time time) {
+  return BinaryInt8(absl::ToUnixMicros(time) - 946'684'800'000'000);
+}
+
 Bytes BinaryInt4Array(std::span<const std::int32_t> values) {
   Bytes out = ArrayHeader(kInt4Oid, values.size(), 4);
   for (const std::int32_t value : values) {
@@ -243,6 +248,14 @@ std::optional<absl::Time> SqlReader::OptionalTime() {
     return std::nullopt;
   }
   return Time();
+}
+
+std::optional<std::uint64_t> SqlReader::OptionalUint64() {
+  if (NextIsNull()) {
+    ++column_;
+    return std::nullopt;
+  }
+  return Uint64();
 }
 
 Bytes SqlReader::Blob() {

@@ -72,6 +72,7 @@ SqlParam NullIfEmpty(std::string_view text);
 // Parameters in PostgreSQL's binary form, for statements with long arrays.
 Bytes BinaryInt4(std::int32_t value);
 Bytes BinaryInt8(std::int64_t value);
+Bytes BinaryTime(absl::Time time);
 Bytes BinaryInt4Array(std::span<const std::int32_t> values);
 Bytes BinaryInt8Array(std::span<const std::int64_t> values);
 Bytes BinaryIdArray(std::span<const ChunkId> ids);
@@ -106,6 +107,7 @@ class SqlReader {
   bool Bool();
   std::int64_t Int64();
   std::uint64_t Uint64();
+  std::optional<std::uint64_t> OptionalUint64();
   std::uint32_t Uint32();
   absl::Time Time();
   std::optional<absl::Time> OptionalTime();

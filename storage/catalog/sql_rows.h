@@ -2,7 +2,9 @@
 
 #pragma once
 
+#include <algorithm>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -49,6 +51,30 @@ inline absl::StatusOr<std::uint64_t> ReadCount(const absl::StatusOr<SqlResult>& 
   const std::uint64_t count = row.Uint64();
   MOORING_RETURN_IF_ERROR(row.status());
   return count;
+}
+
+// Those of `ids` that `select`, of which $1 is a bytea[], gives back by their
+// place (from 1) in it.
+template <typename IdType>
+absl::StatusOr<std::vector<IdType>> SelectIds(SqlSession& sql, std::string_view select,
+                                              std::span<const IdType> ids) {
+  constexpr std::size_t kBatchMax = 4096;
+  std::vector<IdType> selected;
+  for (std::size_t first = 0; first < ids.size(); first += kBatchMax) {
+    const auto part = ids.subspan(first, std::min(kBatchMax, ids.size() - first));
+    std::vector<Bytes> batch;
+    batch.reserve(part.size());
+    for (const IdType& id : part) batch.emplace_back(id.view().begin(), id.view().end());
+    const absl::StatusOr<SqlResult> result = sql.Exec(select, batch);
+    if (!result.ok()) return result.status();
+    for (int i = 0; i < result->size(); ++i) {
+      SqlReader row(*result, i);
+      const std::uint64_t place = row.Uint64();
+      MOORING_RETURN_IF_ERROR(row.status());
+      selected.push_back(part[place - 1]);
+    }
+  }
+  return selected;
 }
 
 // OK if the statement touched a row, else `otherwise`.

@@ -130,7 +130,7 @@ absl::Status ChunkReader::ReadAgain(const OpContext& ctx, const ChunkLocation& c
     if (!IsDamage(damage)) return damage;
   }
   damage = absl::DataLossError(fmt::format("{}: {}", NameOf(chunk), std::string(damage.message())));
-  MOORING_RETURN_IF_ERROR(MarkLost(ctx, chunk, damage));
+  MOORING_RETURN_IF_ERROR(MarkLost(ctx, has_moved ? now.front() : chunk, damage));
   return on_damage(chunk, damage);
 }
 
@@ -144,7 +144,7 @@ absl::Status ChunkReader::MarkLost(const OpContext& ctx, const ChunkLocation& ch
   MOORING_RETURN_IF_ERROR(store);
   return catalog_.Run(ctx, [&](Transaction& tx) -> absl::Status {
     const std::uint64_t number = chunk.no;
-    MOORING_RETURN_IF_ERROR(tx.chunks().MarkLost(std::span(&number, 1)));
+    MOORING_RETURN_IF_ERROR(tx.chunks().MarkLost(chunk.pack, std::span(&number, 1)));
     return tx.Audit({.at = clock_.Now(),
                      .actor = "server",
                      .action = "chunk.lost",

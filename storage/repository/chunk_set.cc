@@ -8,6 +8,7 @@
 #include <roaring/roaring64map.hh>
 
 #include "storage/base/status.h"
+#include "storage/repository/roaring_check.h"
 
 namespace mooring::storage {
 namespace {
@@ -103,6 +104,38 @@ void ChunkSet::UnionWith(const ChunkSet& other) {
 
 std::uint64_t ChunkSet::CommonCount(const ChunkSet& other) const {
   return (bitmap_->map & other.bitmap_->map).cardinality();
+}
+
+absl::StatusOr<std::uint64_t> ChunkSet::UnionWithSerialized(ByteView bytes) {
+  if (bytes.size() > kChunkSetBytesMax) return BadSet("it is too long");
+  if (bytes.size() < 8) return BadSet("it is truncated");
+  // Numbers of 32 bits make one part; only a set with larger ones takes the long way.
+  if (LoadLe64(bytes, 0) == 1 && bytes.size() >= 12 && LoadLe32(bytes, 8) == 0) {
+    const ByteView part = bytes.subspan(12);
+    const std::optional<RoaringShape> shape = CheckRoaring(part);
+    if (!shape || shape->bytes != part.size()) return BadSet("it is damaged");
+    if (shape->numbers > kChunkSetNumbersMax) return BadSet("it has too many numbers");
+    roaring_bitmap_t* const bitmap =
+        roaring_bitmap_portable_deserialize_safe(AsText(part).data(), part.size());
+    if (bitmap == nullptr) return BadSet("it is damaged");
+    bitmap_->map |= Roaring64Map(Roaring(bitmap));  // Which owns it.
+    return shape->numbers;
+  }
+  MOORING_ASSIGN_OR_RETURN(const ChunkSet set, Parse(bytes));
+  UnionWith(set);
+  return set.size();
+}
+
+void ChunkSet::Remove(const ChunkSet& other) {
+  bitmap_->map -= other.bitmap_->map;
+}
+
+bool ChunkSet::Intersects(const ChunkSet& other) const {
+  return !(bitmap_->map & other.bitmap_->map).isEmpty();
+}
+
+std::uint64_t ChunkSet::Least() const {
+  return bitmap_->map.isEmpty() ? 0 : bitmap_->map.minimum();
 }
 
 absl::Status ChunkSet::ForEachBatch(

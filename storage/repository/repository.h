@@ -116,7 +116,8 @@ class Repository {
   // Opens a session, or returns the one that this idempotency key opened. A
   // device has one open session: an older one of the same agent is closed, one
   // of another agent gives kFailedPrecondition until its lease ends. Makes the person's key on
-  // first use. kFailedPrecondition: the device is bound to nobody.
+  // first use. kFailedPrecondition: the device is bound to nobody; or, as for Find
+  // and Commit, the catalog is older than the store (storage/repository/epoch.h).
   virtual absl::StatusOr<BegunSession> Begin(const OpContext& ctx, const BeginOptions& options) = 0;
 
   // For each id whether the session may reference it without uploading it.
@@ -175,12 +176,21 @@ class Repository {
       const OpContext& ctx, const SnapshotId& snapshot,
       absl::FunctionRef<void(const VerifyResult&)> progress) = 0;
 
-  // Tombstone object durable, then the row is marked deleted and its key slot
-  // destroyed, with the audit row in the same transaction. Chunks stay for the collector.
+  // Decided in one transaction that holds the rows of the device and of the snapshot:
+  // refused if a hold or a pin keeps it, or if `allowed`, asked in that transaction,
+  // says no. Then the tombstone object durable, then the row is marked deleted and its
+  // key slot destroyed, with the audit row in the same transaction. Chunks stay for the
+  // collector. Once decided it is certain: whatever an error interrupted is completed by
+  // another call, or when the repository is opened next.
   // A snapshot that is deleted already is OK: what an interrupted deletion left is removed.
-  // kNotFound: no such snapshot.
+  // kNotFound: no such snapshot. kFailedPrecondition: it is kept by a hold or a pin.
   virtual absl::Status Delete(const OpContext& ctx, const SnapshotId& snapshot,
-                              const std::string& actor, const std::string& reason) = 0;
+                              const std::string& actor, const std::string& reason,
+                              absl::FunctionRef<absl::Status(Transaction&)> allowed) = 0;
+  absl::Status Delete(const OpContext& ctx, const SnapshotId& snapshot, const std::string& actor,
+                      const std::string& reason) {
+    return Delete(ctx, snapshot, actor, reason, [](Transaction&) { return absl::OkStatus(); });
+  }
 
   // Commit records without a snapshot in the catalog: a crash came between, and
   // the agent has not asked again. They do no harm. Reads the whole listing.

@@ -18,6 +18,7 @@
 #include "storage/repository/audit_detail.h"
 #include "storage/repository/capture_times.h"
 #include "storage/repository/chunk_set.h"
+#include "storage/repository/epoch.h"
 #include "storage/repository/repository_impl.h"
 #include "storage/repository/timestamps.h"
 #include "storage/repository/whole_object.h"
@@ -174,8 +175,10 @@ absl::StatusOr<CommitOutcome> RepositoryImpl::Commit(const OpContext& ctx, const
   absl::Time created_at;
   MOORING_ASSIGN_OR_RETURN(const Bytes record,
                            StoreCommitRecord(ctx, *session, commit, request, created_at));
+  MOORING_ASSIGN_OR_RETURN(const StoreEpoch store_epoch, ReadStoreEpoch(ctx, objects_));
   const auto body = [&](Transaction& tx) {
-    return CommitTransaction(tx, ctx, *session, commit, request, record, created_at, outcome);
+    return CommitTransaction(tx, ctx, *session, commit, request, record, created_at, store_epoch,
+                             outcome);
   };
   absl::Status committed = catalog_.Run(ctx, body);
   // In doubt: run again. The session's row lock waits for the first to be over,
@@ -253,14 +256,14 @@ absl::Status RepositoryImpl::CheckRecordStands(const OpContext& ctx, const Snaps
   return absl::UnavailableError("commit: another commit of the session came between; ask again");
 }
 
-absl::Status RepositoryImpl::CommitTransaction(Transaction& tx, const OpContext& ctx,
-                                               const SessionRecord& before,
-                                               const CheckedCommit& commit,
-                                               const v1::CommitSnapshotRequest& request,
-                                               ByteView record, absl::Time created_at,
-                                               CommitOutcome& outcome) {
+absl::Status RepositoryImpl::CommitTransaction(
+    Transaction& tx, const OpContext& ctx, const SessionRecord& before, const CheckedCommit& commit,
+    const v1::CommitSnapshotRequest& request, ByteView record, absl::Time created_at,
+    const StoreEpoch& store_epoch, CommitOutcome& outcome) {
   outcome = {};
   MOORING_RETURN_IF_ERROR(tx.LockRepositoryShared());
+  // Rows that were live in an older catalog may stand over bytes that are gone.
+  MOORING_RETURN_IF_ERROR(CheckEpoch(tx, store_epoch));
   MOORING_ASSIGN_OR_RETURN(const std::optional<DeviceRecord> device,
                            tx.devices().Get(before.device, RowLock::kExclusive));
   MOORING_ASSIGN_OR_RETURN(const std::optional<SessionRecord> session,

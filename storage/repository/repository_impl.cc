@@ -129,6 +129,9 @@ absl::StatusOr<std::unique_ptr<Repository>> Repository::Open(const OpContext& ct
                            keys.OrganizationKey(ctx, KeyPurpose::kPackIndexKey));
   auto repository = std::make_unique<RepositoryImpl>(
       catalog, objects, kek, clock, random, std::move(organization_key), std::move(pack_index_key));
+  // In recovery it still opens: what is there can be read, and reconciled.
+  const absl::Status guarded = GuardEpoch(ctx, catalog, objects, clock);
+  if (!guarded.ok() && !absl::IsFailedPrecondition(guarded)) return guarded;
   MOORING_RETURN_IF_ERROR(repository->FinishDeletions(ctx));
   return repository;
 }

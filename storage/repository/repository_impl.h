@@ -17,6 +17,7 @@
 #include "storage/catalog/snapshot_store.h"
 #include "storage/repository/chunk_reader.h"
 #include "storage/repository/commit_request.h"
+#include "storage/repository/epoch.h"
 #include "storage/repository/key_custody.h"
 #include "storage/repository/repository.h"
 #include "storage/repository/session_registry.h"
@@ -27,8 +28,6 @@ namespace mooring::storage {
 inline constexpr std::size_t kFindIdsMax = 4096;
 inline constexpr std::size_t kReadIdsMax = 4096;
 inline constexpr absl::Duration kLeaseMax = absl::Hours(24);
-// A staged pack of a session that is over is swept once it is this old.
-inline constexpr absl::Duration kStagedPackAge = absl::Hours(1);
 
 // Thread-safe.
 class RepositoryImpl final : public Repository {
@@ -61,12 +60,14 @@ class RepositoryImpl final : public Repository {
   absl::StatusOr<VerifyResult> Verify(
       const OpContext& ctx, const SnapshotId& snapshot,
       absl::FunctionRef<void(const VerifyResult&)> progress) override;
+  using Repository::Delete;
   absl::Status Delete(const OpContext& ctx, const SnapshotId& snapshot, const std::string& actor,
-                      const std::string& reason) override;
+                      const std::string& reason,
+                      absl::FunctionRef<absl::Status(Transaction&)> allowed) override;
   absl::StatusOr<std::uint64_t> CountOrphanRecords(const OpContext& ctx) override;
 
-  // Completes deletions that a crash interrupted: those with a tombstone whose
-  // key object is still there. Part of Open.
+  // Completes deletions that a crash interrupted: those that were decided, and those
+  // with a tombstone whose key object is still there. Part of Open.
   absl::Status FinishDeletions(const OpContext& ctx);
 
  private:
@@ -87,7 +88,6 @@ class RepositoryImpl final : public Repository {
   absl::StatusOr<SessionRecord> GetOpenSession(const OpContext& ctx, const SessionId& session,
                                                const AgentId* agent);
   absl::StatusOr<DomainId> DomainOf(const OpContext& ctx, const PersonId& person);
-  absl::Status SweepStagedPacks(const OpContext& ctx);
 
   // Commit.
   absl::StatusOr<std::vector<ChunkId>> FindMissing(const OpContext& ctx, const PersonId& person,
@@ -101,13 +101,17 @@ class RepositoryImpl final : public Repository {
   absl::Status CommitTransaction(Transaction& tx, const OpContext& ctx, const SessionRecord& before,
                                  const CheckedCommit& commit,
                                  const v1::CommitSnapshotRequest& request, ByteView record,
-                                 absl::Time created_at, CommitOutcome& outcome);
+                                 absl::Time created_at, const StoreEpoch& store_epoch,
+                                 CommitOutcome& outcome);
   absl::Status AdmitFirstAgent(Transaction& tx, const SessionRecord& session, absl::Time now);
   absl::Status CheckRecordStands(const OpContext& ctx, const SnapshotId& snapshot, ByteView record);
 
   // Snapshots.
   absl::StatusOr<std::pair<SnapshotRecord, SnapshotContent>> GetSnapshot(
       const OpContext& ctx, const SnapshotId& snapshot);
+  absl::Status CompleteDeletion(const OpContext& ctx, const SnapshotId& snapshot,
+                                const std::string& actor, const std::string& reason);
+  absl::Status FinishDecided(const OpContext& ctx);
   absl::Status WriteTombstone(const OpContext& ctx, const SnapshotId& snapshot,
                               const std::string& actor, const std::string& reason);
   absl::Status MarkDeleted(const OpContext& ctx, const SnapshotId& snapshot,

@@ -7,11 +7,14 @@
 
 #include "storage/base/status.h"
 #include "storage/catalog/chunk_index.h"
+#include "storage/catalog/collection_store.h"
 #include "storage/catalog/device_store.h"
 #include "storage/catalog/key_store.h"
 #include "storage/catalog/pack_store.h"
 #include "storage/objects/object_layout.h"
 #include "storage/repository/audit_detail.h"
+#include "storage/repository/chunk_set.h"
+#include "storage/repository/epoch.h"
 #include "storage/repository/plain_text.h"
 #include "storage/repository/repository_impl.h"
 #include "storage/repository/session_pack_upload.h"
@@ -23,6 +26,8 @@ constexpr std::size_t kSnapshotKeyBytes = 32;
 constexpr std::size_t kMessageBytesMax = 1024;
 constexpr std::size_t kProgressBytesMax = 8 << 10;
 constexpr int kAttemptsMax = 3;
+// Finds of a session before what they noted is made one.
+constexpr std::uint64_t kTouchRowsMax = 256;
 
 std::string ActorOf(const AgentId& agent) {
   return fmt::format("agent:{}", agent.hex());
@@ -60,11 +65,29 @@ absl::Status CheckSameRequest(const SessionRecord& session, const BeginOptions& 
   return absl::OkStatus();
 }
 
+// A hint to the collector, which spares the session from uploading what it was
+// just told is there; nothing is safe because of it.
+absl::Status NoteTouched(Transaction& tx, const SessionId& session, const ChunkSet& touched) {
+  MOORING_ASSIGN_OR_RETURN(const std::uint64_t rows,
+                           tx.collection().AddTouch(session, touched.Serialize()));
+  if (rows <= kTouchRowsMax) return absl::OkStatus();
+  MOORING_ASSIGN_OR_RETURN(const std::vector<SessionTouch> touches,
+                           tx.collection().ListTouches(session));
+  ChunkSet merged;
+  std::vector<std::uint64_t> numbers;
+  for (const SessionTouch& touch : touches) {
+    MOORING_RETURN_IF_ERROR(merged.UnionWithSerialized(touch.refs).status());
+    numbers.push_back(touch.no);
+  }
+  return tx.collection().MergeTouches(session, numbers, merged.Serialize());
+}
+
 }  // namespace
 
 absl::StatusOr<BegunSession> RepositoryImpl::Begin(const OpContext& ctx,
                                                    const BeginOptions& options) {
   MOORING_RETURN_IF_ERROR(CheckBeginOptions(options));
+  MOORING_RETURN_IF_ERROR(GuardEpoch(ctx, catalog_, objects_, clock_));
   // Another try where the device changes hands meanwhile or a commit is in doubt.
   absl::Status last;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
@@ -256,12 +279,22 @@ absl::StatusOr<std::vector<bool>> RepositoryImpl::Find(const OpContext& ctx,
   }
   std::vector<bool> present;
   present.reserve(ids.size());
-  MOORING_RETURN_IF_ERROR(catalog_.Run(ctx, [&](Transaction& tx) -> absl::Status {
+  const auto find = [&](Transaction& tx) -> absl::Status {
     present.clear();
-    MOORING_ASSIGN_OR_RETURN(const auto live, tx.chunks().FindLive(record.person, domain, ids));
-    for (const std::optional<LiveChunk>& chunk : live) present.push_back(chunk.has_value());
-    return absl::OkStatus();
-  }));
+    MOORING_RETURN_IF_ERROR(CheckEpoch(tx, {}));
+    MOORING_ASSIGN_OR_RETURN(const auto open, tx.sessions().Get(session, RowLock::kShared));
+    if (!open || open->state != v1::SESSION_STATE_OPEN) {
+      return absl::FailedPreconditionError("the session is over");
+    }
+    MOORING_ASSIGN_OR_RETURN(const auto live, tx.chunks().FindAndTouch(record.person, domain, ids));
+    ChunkSet touched;
+    for (const std::optional<LiveChunk>& chunk : live) {
+      present.push_back(chunk.has_value());
+      if (chunk) touched.Add(chunk->no);
+    }
+    return touched.empty() ? absl::OkStatus() : NoteTouched(tx, session, touched);
+  };
+  MOORING_RETURN_IF_ERROR(catalog_.Run(ctx, find));
   return present;
 }
 
@@ -404,32 +437,7 @@ absl::StatusOr<int> RepositoryImpl::ExpireSessions(const OpContext& ctx) {
     total += static_cast<int>(expired.size());
     if (expired.size() < 1000) break;
   }
-  MOORING_RETURN_IF_ERROR(SweepStagedPacks(ctx));
   return total;
-}
-
-// A pack goes live only while its session is open, so a staged one of a session
-// that is over never will. Its age leaves a writer time to notice.
-absl::Status RepositoryImpl::SweepStagedPacks(const OpContext& ctx) {
-  std::vector<PackId> dead;
-  MOORING_RETURN_IF_ERROR(catalog_.Run(ctx, [&](Transaction& tx) -> absl::Status {
-    dead.clear();
-    MOORING_ASSIGN_OR_RETURN(const std::vector<PackRecord> staged,
-                             tx.packs().List(PackState::kStaged));
-    for (const PackRecord& pack : staged) {
-      if (!pack.session || pack.created_at + kStagedPackAge > clock_.Now()) continue;
-      MOORING_ASSIGN_OR_RETURN(const std::optional<SessionRecord> session,
-                               tx.sessions().Get(*pack.session));
-      if (!session || session->state != v1::SESSION_STATE_OPEN) dead.push_back(pack.id);
-    }
-    return absl::OkStatus();
-  }));
-  for (const PackId& pack : dead) {
-    MOORING_RETURN_IF_ERROR(objects_.Remove(ctx, PackObjectKey(pack)));
-    MOORING_RETURN_IF_ERROR(
-        catalog_.Run(ctx, [&](Transaction& tx) { return tx.packs().Discard(pack); }));
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace mooring::storage

@@ -7,10 +7,12 @@
 
 #include "storage/base/status.h"
 #include "storage/catalog/chunk_index.h"
+#include "storage/catalog/hold_store.h"
 #include "storage/catalog/key_store.h"
 #include "storage/objects/object_layout.h"
 #include "storage/repository/audit_detail.h"
 #include "storage/repository/chunk_set.h"
+#include "storage/repository/deletion.h"
 #include "storage/repository/repository_impl.h"
 #include "storage/repository/store_records.h"
 #include "storage/repository/whole_object.h"
@@ -22,6 +24,7 @@ constexpr std::size_t kVerifyBatch = 1024;
 constexpr std::size_t kDamagedListMax = 10'000;
 constexpr std::uint64_t kTombstoneBytesMax = 8192;
 constexpr std::size_t kOrphanBatch = 256;
+constexpr int kDecidedBatch = 256;
 
 absl::Status NoSuchSnapshot() {
   return absl::NotFoundError("no such snapshot");
@@ -140,21 +143,25 @@ absl::StatusOr<VerifyResult> RepositoryImpl::Verify(
 }
 
 absl::Status RepositoryImpl::Delete(const OpContext& ctx, const SnapshotId& snapshot,
-                                    const std::string& actor, const std::string& reason) {
+                                    const std::string& actor, const std::string& reason,
+                                    absl::FunctionRef<absl::Status(Transaction&)> allowed) {
   if (actor.empty() || actor.size() > kActorBytesMax) {
     return absl::InvalidArgumentError("delete: the actor is empty or too long");
   }
   if (reason.empty() || reason.size() > kReasonBytesMax) {
     return absl::InvalidArgumentError("delete: the reason is empty or too long");
   }
-  bool exists = false;
-  MOORING_RETURN_IF_ERROR(catalog_.Run(ctx, [&](Transaction& tx) -> absl::Status {
-    MOORING_ASSIGN_OR_RETURN(const std::optional<SnapshotView> view, tx.snapshots().Get(snapshot));
-    exists = view.has_value();
-    return absl::OkStatus();
-  }));
-  if (!exists) return NoSuchSnapshot();
-  // From here on the deletion is certain: if anything below fails, the next Open completes it.
+  const auto decide = [&](Transaction& tx) {
+    return DecideDeletion(tx, snapshot, actor, reason, clock_.Now(), allowed);
+  };
+  absl::Status decided = catalog_.Run(ctx, decide);
+  for (int i = 0; i < 2 && absl::IsUnknown(decided); ++i) decided = catalog_.Run(ctx, decide);
+  MOORING_RETURN_IF_ERROR(decided);
+  return CompleteDeletion(ctx, snapshot, actor, reason);
+}
+
+absl::Status RepositoryImpl::CompleteDeletion(const OpContext& ctx, const SnapshotId& snapshot,
+                                              const std::string& actor, const std::string& reason) {
   MOORING_RETURN_IF_ERROR(WriteTombstone(ctx, snapshot, actor, reason));
   MOORING_RETURN_IF_ERROR(MarkDeleted(ctx, snapshot, actor, reason));
   return Annotate(objects_.Remove(ctx, SnapshotKeyObjectKey(snapshot)),
@@ -198,9 +205,25 @@ absl::Status RepositoryImpl::MarkDeleted(const OpContext& ctx, const SnapshotId&
   return marked;
 }
 
+absl::Status RepositoryImpl::FinishDecided(const OpContext& ctx) {
+  while (true) {
+    std::vector<SnapshotId> decided;
+    MOORING_RETURN_IF_ERROR(catalog_.Run(ctx, [&](Transaction& tx) -> absl::Status {
+      MOORING_ASSIGN_OR_RETURN(decided, tx.holds().ListDecided(kDecidedBatch));
+      return absl::OkStatus();
+    }));
+    if (decided.empty()) return absl::OkStatus();
+    for (const SnapshotId& snapshot : decided) {
+      MOORING_RETURN_IF_ERROR(
+          CompleteDeletion(ctx, snapshot, "server", "a deletion that was decided before"));
+    }
+  }
+}
+
 // Key objects and tombstones are both listed in the order of their snapshots,
 // so one pass over each finds the deletions that were not completed.
 absl::Status RepositoryImpl::FinishDeletions(const OpContext& ctx) {
+  MOORING_RETURN_IF_ERROR(FinishDecided(ctx));
   std::vector<SnapshotId> with_key;
   MOORING_RETURN_IF_ERROR(objects_.List(ctx, kSnapshotKeyPrefix, [&](const ObjectInfo& info) {
     if (const auto id = SnapshotKeyOfObjectKey(info.key)) with_key.push_back(*id);

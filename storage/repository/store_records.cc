@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view kRepositoryMagic = "MOORREPO";
 constexpr std::string_view kTombstoneMagic = "MOORGONE";
+constexpr std::string_view kEpochMagic = "MOOREPOC";
 constexpr std::size_t kHeaderBytes = 16;  // Magic 8, version u32, zero u32.
 
 Bytes Header(std::string_view magic) {
@@ -61,6 +62,12 @@ absl::StatusOr<RepositoryId> DecodeRepositoryObject(ByteView bytes) {
   const std::optional<RepositoryId> id = RepositoryId::FromBytes(bytes.subspan(kHeaderBytes));
   if (!id) return absl::DataLossError("object repository: damaged");
   return *id;
+}
+
+Bytes EncodeEpochObject(std::uint64_t epoch) {
+  Bytes bytes = Header(kEpochMagic);
+  AppendLe64(bytes, epoch);
+  return bytes;
 }
 
 Bytes EncodeTombstone(const Tombstone& tombstone) {

@@ -1,8 +1,10 @@
-// The two small objects that are the repository's own: the one that names it,
-// and the tombstone of a deleted snapshot. Layout: storage/objects/README.md.
+// The small objects that are the repository's own: the one that names it, the
+// tombstone of a deleted snapshot, and the epoch of garbage collection. Layout:
+// storage/design/repository-format.md.
 
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include <absl/status/statusor.h>
@@ -37,5 +39,8 @@ struct Tombstone {
 Bytes EncodeTombstone(const Tombstone& tombstone);
 // kDataLoss: damaged. kFailedPrecondition: of a version that we do not read.
 absl::StatusOr<Tombstone> DecodeTombstone(ByteView bytes);
+
+// The object gc/epoch-<epoch>, whose key says all that it has to say.
+Bytes EncodeEpochObject(std::uint64_t epoch);
 
 }  // namespace mooring::storage

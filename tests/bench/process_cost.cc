@@ -59,6 +59,10 @@ double OwnCpuSeconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+double ProcessCpuSeconds(pid_t pid) {
+  return AllProcesses()[pid].own;
+}
+
 double TreeCpuSeconds(pid_t root) {
   const std::map<pid_t, ProcessTimes> processes = AllProcesses();
   double sum = 0;

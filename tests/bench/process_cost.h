@@ -11,6 +11,9 @@ namespace mooring::testing {
 // CPU of this process.
 double OwnCpuSeconds();
 
+// CPU of a process alone; 0 for one that has gone.
+double ProcessCpuSeconds(pid_t pid);
+
 // CPU of a process and all below it, living and reaped.
 double TreeCpuSeconds(pid_t root);
 

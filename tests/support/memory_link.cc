@@ -74,6 +74,10 @@ std::uint64_t MemoryLink::read_calls() const {
   MutexLock lock(mutex_);
   return reads_;
 }
+std::uint64_t MemoryLink::chunks_read() const {
+  MutexLock lock(mutex_);
+  return chunks_read_;
+}
 std::size_t MemoryLink::snapshot_count() const {
   MutexLock lock(mutex_);
   return snapshots_.size();
@@ -130,7 +134,7 @@ absl::StatusOr<v1::SessionGrant> MemoryLink::Begin(const OpContext&,
   grant.set_sealed_session_keys(ToString(*sealed));
   grant_ = grant;
   facts_ = request.device();
-  uploads_ = uploaded_bytes_ = new_bytes_ = finds_ = reads_ = 0;
+  uploads_ = uploaded_bytes_ = new_bytes_ = finds_ = reads_ = chunks_read_ = 0;
   return grant;
 }
 
@@ -237,6 +241,7 @@ absl::Status MemoryLink::ReadChunks(const OpContext&, const std::vector<ChunkId>
   {
     MutexLock lock(mutex_);
     ++reads_;
+    chunks_read_ += ids.size();
   }
   for (const ChunkId& id : ids) {
     Bytes bytes;

@@ -49,6 +49,7 @@ class MemoryLink final : public agent::BackupLink, public agent::RestoreLink {
   std::uint64_t uploaded_bytes() const;
   std::uint64_t find_calls() const;
   std::uint64_t read_calls() const;
+  std::uint64_t chunks_read() const;
   std::size_t snapshot_count() const;
   const Snapshot& snapshot(std::size_t index) const;
   // Flips one bit of every stored file-data chunk; returns how many.
@@ -106,6 +107,7 @@ class MemoryLink final : public agent::BackupLink, public agent::RestoreLink {
   std::uint64_t new_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint64_t finds_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint64_t reads_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t chunks_read_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace mooring::testing

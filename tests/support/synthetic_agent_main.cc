@@ -1,6 +1,6 @@
-// mooring-agent with synthetic phones: the same program, another main. The file
-// "phones" in the working directory names the serials that are attached; it is
-// read several times a second.
+// mooring-agent with synthetic phones, and with folders for phones: the same program, another main.
+// The file "phones" in the working directory names the serials that are attached; it is read
+// several times a second.
 
 #include <fstream>
 #include <set>
@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "agent/cli/agent_main.h"
+#include "tests/support/folder_phone.h"
 #include "tests/support/synthetic_engine.h"
 
 namespace {
@@ -40,13 +41,26 @@ class FileMonitor final : public DeviceMonitor {
   std::jthread thread_;
 };
 
+class Engines final : public mooring::agent::EngineFactory {
+ public:
+  absl::StatusOr<std::unique_ptr<mooring::agent::Engine>> Make(mooring::v1::Platform platform,
+                                                               const std::string& serial) override {
+    if (serial.starts_with("FOLDER-")) return folders_.Make(platform, serial);
+    return synthetic_.Make(platform, serial);
+  }
+
+ private:
+  mooring::testing::SyntheticHooks hooks_;
+  mooring::testing::SyntheticEngines synthetic_{hooks_};
+  mooring::testing::FolderPhones folders_;
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
   mooring::SystemClock clock;
   mooring::SystemRandom random;
-  mooring::testing::SyntheticHooks hooks;
-  mooring::testing::SyntheticEngines engines(hooks);
+  Engines engines;
   const auto start = [](DeviceMonitor::Listener& listener)
       -> absl::StatusOr<std::vector<std::unique_ptr<DeviceMonitor>>> {
     std::vector<std::unique_ptr<DeviceMonitor>> monitors;

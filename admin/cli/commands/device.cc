@@ -1,4 +1,4 @@
-// mooring device list|get|assign|admit|backup
+// mooring device list|get|assign|admit|backup|resume-pruning
 
 #include <memory>
 #include <string>
@@ -9,6 +9,7 @@
 #include "admin/cli/resolve.h"
 #include "admin/cli/text.h"
 #include "mooring/v1/fleet.grpc.pb.h"
+#include "mooring/v1/retention.grpc.pb.h"
 #include "storage/base/bytes.h"
 #include "storage/base/status.h"
 
@@ -21,6 +22,7 @@ struct DeviceOptions {
   std::string agent;
   bool withdraw = false;
   std::string capture = "full";
+  std::string reason;
 };
 
 Cell StateOf(const v1::Device& device) {
@@ -96,6 +98,17 @@ void PrintDevice(Invocation& run, const v1::Device& device) {
   if (device.last_cause() != v1::CAUSE_UNSPECIFIED) {
     table.AddRow(
         {"last miss", fmt::format("{}: {}", EnumText(device.last_cause()), device.last_message())});
+  }
+  if (device.has_pruning_pause()) {
+    table.AddRow(
+        {"pruning",
+         {fmt::format("PAUSED since {}: {}; {} of 3 normal ones since",
+                      TimeText(device.pruning_pause().since()), device.pruning_pause().detail(),
+                      device.pruning_pause().normal_since()),
+          Tone::kWarning}});
+  }
+  for (const v1::Hold& hold : device.holds()) {
+    table.AddRow({"on hold", fmt::format("by {}: {}", hold.placed_by(), hold.reason())});
   }
   table.AddRow({"first seen", TimeText(device.first_seen_at())});
   table.AddRow({"last seen", AgeText(device.last_seen_at(), run.now())});
@@ -191,6 +204,25 @@ absl::StatusOr<ExitCode> Backup(Invocation& run, const DeviceOptions& options) {
   return ExitCode::kOk;
 }
 
+absl::StatusOr<ExitCode> ResumePruning(Invocation& run, const DeviceOptions& options) {
+  MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
+  v1::ResumePruningRequest request;
+  MOORING_ASSIGN_OR_RETURN(*request.mutable_device(), ResolveDevice(*connection, options.device));
+  request.set_reason(options.reason);
+  MOORING_ASSIGN_OR_RETURN(const auto response,
+                           connection->Call(&v1::RetentionService::Stub::ResumePruning, request));
+  if (run.output().is_structured()) {
+    run.output().Print(response);
+    return ExitCode::kOk;
+  }
+  if (response.ended().empty()) run.output().PrintLine("Pruning was not paused.");
+  for (const v1::PruningPause& pause : response.ended()) {
+    run.output().PrintLine(
+        fmt::format("No longer paused: {}. That is the new normal.", pause.detail()));
+  }
+  return ExitCode::kOk;
+}
+
 void AddDeviceOption(CLI::App& verb, DeviceOptions& options) {
   verb.add_option("DEVICE", options.device, "UDID, serial number or id")->required();
 }
@@ -241,6 +273,15 @@ void AddDeviceCommands(CommandTree& tree) {
   backup_verb.add_option("--capture", backup->capture, "full, photos or all")
       ->check(CLI::IsMember({"full", "photos", "all"}))
       ->capture_default_str();
+
+  auto resume = std::make_shared<DeviceOptions>();
+  CLI::App& resume_verb = tree.AddVerb(
+      device,
+      {"resume-pruning", "Accept that its snapshots shrank, and prune it again",
+       "mooring device resume-pruning 00008120-001A34E61EE8201E --reason 'old films deleted'"},
+      [resume](Invocation& run) { return ResumePruning(run, *resume); });
+  AddDeviceOption(resume_verb, *resume);
+  resume_verb.add_option("--reason", resume->reason, "for the audit record")->required();
 }
 
 }  // namespace mooring::admin

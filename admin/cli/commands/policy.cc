@@ -1,6 +1,5 @@
-// mooring policy apply|get|list
+// mooring policy apply|get|list, and what policy_retention.h adds
 
-#include <istream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -10,10 +9,11 @@
 #include <fmt/format.h>
 
 #include "admin/cli/command.h"
-#include "admin/cli/login_file.h"
+#include "admin/cli/commands/policy_retention.h"
 #include "admin/cli/text.h"
 #include "mooring/v1/policy.grpc.pb.h"
 #include "proto/yaml_message.h"
+#include "storage/base/bytes.h"
 #include "storage/base/status.h"
 
 namespace mooring::admin {
@@ -23,15 +23,6 @@ struct PolicyOptions {
   std::string file;
   std::string group;
 };
-
-// At most one byte more than a document may have, so that a longer one is refused.
-absl::StatusOr<std::string> ReadDocument(Environment& env, const std::string& file) {
-  if (file != "-") return ReadNamedFile(env, file);
-  std::string text(kYamlBytesMax + 1, '\0');
-  env.in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(env.in.gcount()));
-  return text;
-}
 
 // The rules that are set, such as "last 3, 7 daily"; without any, all is kept.
 std::string RetentionText(const v1::Retention& retention) {
@@ -49,16 +40,22 @@ std::string RetentionText(const v1::Retention& retention) {
 }
 
 absl::StatusOr<ExitCode> Apply(Invocation& run, const PolicyOptions& options) {
-  MOORING_ASSIGN_OR_RETURN(const std::string text, ReadDocument(run.env(), options.file));
   v1::ApplyPolicyRequest request;
-  MOORING_RETURN_IF_ERROR(Annotate(YamlToMessage(text, *request.mutable_policy()),
-                                   options.file == "-" ? "standard input" : options.file));
+  MOORING_ASSIGN_OR_RETURN(*request.mutable_policy(), ReadPolicyFile(run.env(), options.file));
   MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
   MOORING_ASSIGN_OR_RETURN(const auto response,
                            connection->Call(&v1::PolicyService::Stub::ApplyPolicy, request));
+  const bool waits = !response.request_id().empty();
   if (run.output().is_structured()) {
     run.output().Print(response);
-    return ExitCode::kOk;
+    return waits ? ExitCode::kWaitingForApproval : ExitCode::kOk;
+  }
+  if (waits) {
+    run.output().PrintLine(ToHex(AsBytes(response.request_id())));
+    run.output().Note(fmt::format("Nothing is changed yet: it keeps less ({}). To approve it:",
+                                  absl::StrJoin(response.lowered(), ", ")));
+    run.output().Note("  mooring request approve " + ToHex(AsBytes(response.request_id())));
+    return ExitCode::kWaitingForApproval;
   }
   const v1::StoredPolicy& stored = response.policy();
   run.output().PrintLine(
@@ -128,6 +125,7 @@ void AddPolicyCommands(CommandTree& tree) {
       .add_option("GROUP", get_options->group, "group of people")
       ->required();
   tree.AddVerb(policy, {"list", "All policies", "mooring policy list"}, List);
+  AddPolicyRetention(tree, policy);
 }
 
 }  // namespace mooring::admin

@@ -8,6 +8,7 @@
 
 #include "admin/cli/command.h"
 #include "admin/cli/commands/repository_care.h"
+#include "admin/cli/commands/repository_collection.h"
 #include "admin/cli/resolve.h"
 #include "admin/cli/text.h"
 #include "mooring/v1/repository.grpc.pb.h"
@@ -34,6 +35,21 @@ void PrintMarks(Invocation& run, const v1::PruneRepositoryResponse& response) {
                   absl::StrJoin(mark.reasons(), ", ")});
   }
   run.output().Print(table);
+}
+
+// What the totals do not tell.
+void PrintRemarks(Invocation& run, const v1::PruneRepositoryResponse& response) {
+  for (const v1::PruningPause& pause : response.pauses()) {
+    run.output().PrintLine(
+        fmt::format("Paused since {}: {}.", TimeText(pause.since()), pause.detail()));
+  }
+  if (response.deferred() > 0) {
+    run.output().PrintLine(
+        fmt::format("{} more for the next round: one drops only so many.", response.deferred()));
+  }
+  if (!response.refused().empty()) {
+    run.output().PrintLine(fmt::format("Nothing would be dropped now: {}.", response.refused()));
+  }
 }
 
 // True if a person at the terminal typed yes.
@@ -77,6 +93,7 @@ absl::StatusOr<ExitCode> Prune(Invocation& run, const PruneOptions& options) {
   run.output().PrintLine(
       fmt::format("{} {}, {} {}.", response.kept(), response.applied() ? "kept" : "would be kept",
                   response.dropped(), response.applied() ? "dropped" : "would be dropped"));
+  PrintRemarks(run, response);
   return ExitCode::kOk;
 }
 
@@ -93,6 +110,7 @@ void AddRepositoryCommands(CommandTree& tree) {
   prune.add_flag("--yes", options->yes, "do not ask");
   prune.add_option("--device", options->device, "only this device: UDID, serial number or id");
   AddRepositoryCareVerbs(tree, repository);
+  AddCollectionCommands(tree, repository);
 }
 
 }  // namespace mooring::admin

@@ -293,10 +293,14 @@ absl::StatusOr<ExitCode> Rebuild(Invocation& run, const CareCommandOptions& opti
 
 }  // namespace
 
+absl::StatusOr<ExitCode> PrintHealth(Invocation& run) {
+  return Status(run, CareCommandOptions());
+}
+
 void AddRepositoryCareVerbs(CommandTree& tree, CLI::App& repository) {
   auto options = std::make_shared<CareCommandOptions>();
   CLI::App& status = tree.AddVerb(
-      repository, {"status", "How well everything that is stored is", "mooring repository status"},
+      repository, {"health", "How well everything that is stored is", "mooring repository health"},
       [options](Invocation& run) { return Status(run, *options); });
   status.add_flag("--resolved", options->resolved, "findings that are resolved, too");
   CLI::App& scrub = tree.AddVerb(repository,
@@ -316,11 +320,11 @@ void AddRepositoryCareVerbs(CommandTree& tree, CLI::App& repository) {
       {"export", "Write the catalog, sealed, into the object store", "mooring repository export"},
       [options](Invocation& run) { return Export(run, *options); });
   make.add_flag("--list", options->list, "write nothing; list those that are there");
-  CLI::App& rebuild =
-      tree.AddVerb(repository,
-                   {"rebuild", "Bring an old catalog up to the store, or confirm one that was rebuilt",
-                    "mooring repository rebuild --confirm"},
-                   [options](Invocation& run) { return Rebuild(run, *options); });
+  CLI::App& rebuild = tree.AddVerb(
+      repository,
+      {"rebuild", "Bring an old catalog up to the store, or confirm one that was rebuilt",
+       "mooring repository rebuild --confirm"},
+      [options](Invocation& run) { return Rebuild(run, *options); });
   rebuild.add_flag("--reconcile", options->reconcile,
                    "the database was restored from an older copy: bring it up to the store");
   rebuild.add_flag("--confirm", options->confirm, "let retention and collection work again");

@@ -12,6 +12,23 @@
 namespace mooring::admin {
 namespace {
 
+Cell PruningCell(const v1::PruneStatus& status, absl::Time now) {
+  if (!status.stopped().empty()) {
+    return {fmt::format("STOPPED: {}; then `mooring hold confirm`", status.stopped()), Tone::kBad};
+  }
+  if (!status.refused().empty()) {
+    return {fmt::format("REFUSED {}: {}", AgeText(status.refused_at(), now), status.refused()),
+            Tone::kBad};
+  }
+  if (!status.has_last_run_at()) return "no round yet";
+  const std::uint64_t paused = status.paused_shrunk() + status.paused_lost_categories();
+  const bool is_plain = paused == 0 && status.failed() == 0 && status.deferred() == 0;
+  return {fmt::format("{}: {} dropped, {} left for the next round, {} failed; {} paused",
+                      AgeText(status.last_run_at(), now), status.dropped(), status.deferred(),
+                      status.failed(), CountText(paused, "device", "devices")),
+          is_plain ? Tone::kPlain : Tone::kWarning};
+}
+
 absl::StatusOr<ExitCode> ShowStatus(Invocation& run) {
   MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
   MOORING_ASSIGN_OR_RETURN(
@@ -46,6 +63,7 @@ absl::StatusOr<ExitCode> ShowStatus(Invocation& run) {
                                           BytesText(status.store_total_bytes()),
                                           BytesText(status.store_reserve_bytes())),
                               at_reserve ? Tone::kBad : Tone::kPlain)});
+  table.AddRow({"pruning", PruningCell(status.pruning(), run.now())});
   table.AddRow({"database", status.database()});
   table.AddRow({"repository", status.repository()});
   run.output().Print(table);

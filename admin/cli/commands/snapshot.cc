@@ -8,6 +8,7 @@
 
 #include "admin/cli/command.h"
 #include "admin/cli/commands/snapshot_export.h"
+#include "admin/cli/commands/snapshot_pin.h"
 #include "admin/cli/resolve.h"
 #include "admin/cli/text.h"
 #include "mooring/cli/v1/cli.pb.h"
@@ -131,6 +132,16 @@ absl::StatusOr<ExitCode> Get(Invocation& run, const SnapshotOptions& options) {
     }
     for (const std::string& remark : capture.remarks()) table.AddRow({"  remark", remark});
   }
+  if (snapshot.has_pin()) {
+    table.AddRow(
+        {"pinned",
+         fmt::format("by {}{}: {}", snapshot.pin().pinned_by(),
+                     snapshot.pin().has_until() ? " until " + TimeText(snapshot.pin().until()) : "",
+                     snapshot.pin().reason())});
+  }
+  for (const v1::Hold& hold : snapshot.holds()) {
+    table.AddRow({"on hold", fmt::format("by {}: {}", hold.placed_by(), hold.reason())});
+  }
   table.AddRow({"size", fmt::format("{} files, {}", snapshot.file_count(),
                                     BytesText(snapshot.logical_bytes()))});
   table.AddRow({"read from the phone", BytesText(snapshot.read_bytes())});
@@ -239,6 +250,7 @@ void AddSnapshotCommands(CommandTree& tree) {
                            [verify](Invocation& run) { return Verify(run, *verify); }),
               *verify);
   AddSnapshotExport(tree, snapshot);
+  AddSnapshotPin(tree, snapshot);
   auto remove = std::make_shared<SnapshotOptions>();
   CLI::App& delete_verb =
       tree.AddVerb(snapshot,

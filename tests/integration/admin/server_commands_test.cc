@@ -224,6 +224,12 @@ TEST_F(ServerCommandsTest, WhatIsNotThereIsNotFound) {
       {"request", "approve", id},
       {"request", "deny", id, "--reason", "x"},
       {"repository", "prune", "--plan", "--device", "00008120-001A34E61EE8201E"},
+      {"policy", "explain", "00008120-001A34E61EE8201E"},
+      {"hold", "create", "--device", "00008120-001A34E61EE8201E", "--reason", "x"},
+      {"hold", "create", "--person", "nobody", "--reason", "x"},
+      {"hold", "release", id, "--reason", "x"},
+      {"snapshot", "pin", id, "--reason", "x"},
+      {"device", "resume-pruning", "00008120-001A34E61EE8201E", "--reason", "x"},
   };
   for (const std::vector<std::string>& words : commands) {
     const RunResult result = Run(words);
@@ -240,6 +246,21 @@ TEST_F(ServerCommandsTest, AnEmptyServerListsNothing) {
   EXPECT_EQ(RunJson({"restore", "list"}), Json({{"restores", Json::array()}}));
   EXPECT_EQ(RunJson({"request", "list"}), Json({{"requests", Json::array()}}));
   EXPECT_EQ(Run({"session", "watch", "--until-idle"}).exit_code, 0);
+}
+
+TEST_F(ServerCommandsTest, RetentionIsPlannedAndSimulated) {
+  const std::string document = "group: plans\nretention:\n  keep_last: 2\n  monthly: 12\n";
+  const RunResult plan = Run({"policy", "plan", "-", "-o", "json"}, document);
+  EXPECT_EQ(plan.exit_code, 0) << plan.err;
+  EXPECT_FALSE(Json::parse(plan.out).value("needs_approval", true));
+  const RunResult simulated =
+      Run({"policy", "simulate", "-", "--backups-per-week", "1", "--years", "1"}, document);
+  EXPECT_EQ(simulated.exit_code, 0) << simulated.err;
+  EXPECT_NE(simulated.out.find("53 snapshots taken"), std::string::npos) << simulated.out;
+  EXPECT_EQ(Run({"policy", "plan", "-"}, "group: plans\nrpo: never\n").exit_code, 2);
+  ASSERT_EQ(Run({"person", "create", "--handle", "held"}).exit_code, 0);
+  ASSERT_EQ(Run({"hold", "create", "--person", "held", "--reason", "case 14"}).exit_code, 0);
+  EXPECT_EQ(RunJson({"hold", "list"})["holds"][0].value("person_handle", ""), "held");
 }
 
 TEST_F(ServerCommandsTest, PruneNeedsAYes) {
@@ -261,6 +282,18 @@ TEST_F(ServerCommandsTest, ControlCEndsAWatch) {
   EXPECT_TRUE(watch.running()) << ReadText(out);
   watch.Signal(SIGINT);
   EXPECT_EQ(watch.Wait(absl::Seconds(10)), 0) << ReadText(out);
+}
+
+TEST_F(ServerCommandsTest, RepositoryStatusAndCollection) {
+  const Json status = RunJson({"repository", "status"});
+  EXPECT_TRUE(status.contains("live")) << status.dump();
+  const Json plan = RunJson({"repository", "gc", "--plan"});
+  EXPECT_TRUE(plan.value("is_plan", false)) << plan.dump();
+  EXPECT_TRUE(plan["stock"].value("adds_up", false)) << plan.dump();
+  EXPECT_EQ(Run({"repository", "gc", "--clear-stop"}).exit_code, 2);
+  EXPECT_EQ(Run({"repository", "gc", "--clear-stop", "--reason", "a test"}).exit_code, 0);
+  const RunResult text = Run({"repository", "status"});
+  EXPECT_NE(text.out.find("condemned"), std::string::npos) << text.out;
 }
 
 }  // namespace

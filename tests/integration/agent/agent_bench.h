@@ -59,6 +59,7 @@ class TestAgent {
 
   void Attach(const std::vector<std::string>& serials);
   void SetGeneration(const std::string& serial, int generation);
+  const std::string& directory() const { return directory_; }
   std::string state() const { return directory_ + "/state"; }
   // Hexadecimal; after Enroll.
   const std::string& id() const { return id_; }

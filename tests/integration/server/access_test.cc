@@ -272,7 +272,11 @@ TEST_F(AccessTest, BadPoliciesAreRefusedWithTheReason) {
   policy.set_rpo("soon");
   EXPECT_THAT(std::string(apply(policy).message()), HasSubstr("rpo"));
   policy.set_rpo("24h");
-  policy.mutable_retention()->set_keep_last(2);
+  // At least what is kept already: nothing that another person has to approve.
+  policy.mutable_retention()->set_keep_last(5);
+  policy.mutable_retention()->set_daily(7);
+  policy.mutable_retention()->set_weekly(4);
+  policy.mutable_retention()->set_monthly(6);
   EXPECT_TRUE(apply(policy).ok());
   policy.set_custody(v1::CUSTODY_SEALED);
   EXPECT_EQ(apply(policy).code(), absl::StatusCode::kUnimplemented);

@@ -17,24 +17,24 @@ class CareCommandsTest : public CliTest {
 
 TEST_F(CareCommandsTest, StatusExitsByHowBadItIs) {
   state().health.set_packs(12);
-  CliResult result = Run({"repository", "status"});
+  CliResult result = Run({"repository", "health"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_TRUE(Holds(result.out, "none")) << "no replica";
   v1::CareFinding* const finding = state().health.add_findings();
   finding->set_kind(v1::FINDING_KIND_PACK_FOOTER);
   finding->set_subject("packs/aa/aabb");
   finding->set_message("damaged header or footer");
-  result = Run({"repository", "status"});
+  result = Run({"repository", "health"});
   EXPECT_EQ(result.code, 8);
   EXPECT_TRUE(Holds(result.out, "packs/aa/aabb")) << result.out;
   finding->mutable_resolved_at()->set_seconds(1);
   finding->set_resolution("healed");
-  EXPECT_EQ(Run({"repository", "status", "--resolved"}).code, 0);
+  EXPECT_EQ(Run({"repository", "health", "--resolved"}).code, 0);
   state().health.set_damaged_snapshots(1);
-  EXPECT_EQ(Run({"repository", "status"}).code, 9);
-  EXPECT_EQ(Run({"repository", "status", "-o", "json"}).code, 9);
+  EXPECT_EQ(Run({"repository", "health"}).code, 9);
+  EXPECT_EQ(Run({"repository", "health", "-o", "json"}).code, 9);
   state().health.mutable_unconfirmed_rebuild_at()->set_seconds(1);
-  EXPECT_TRUE(Holds(Run({"repository", "status"}).out, "--confirm"));
+  EXPECT_TRUE(Holds(Run({"repository", "health"}).out, "--confirm"));
 }
 
 TEST_F(CareCommandsTest, ScrubSaysWhatItFound) {

@@ -203,6 +203,11 @@ class FakePolicy final : public v1::PolicyService::Service {
   explicit FakePolicy(FakeState& s) : state(s) {}
 
   FAKE_RPC(ApplyPolicy) {
+    if (state.lowers_retention) {
+      response.set_request_id(FakeId('q'));
+      response.add_lowered("daily from 7 to 3");
+      return grpc::Status::OK;
+    }
     response.set_unchanged(request.policy().SerializeAsString() ==
                            state.last_policy.policy().SerializeAsString());
     state.last_policy = request;
@@ -312,6 +317,70 @@ class FakeCare final : public v1::CareService::Service {
   FakeState& state;
 };
 
+class FakeRetention final : public v1::RetentionService::Service {
+ public:
+  explicit FakeRetention(FakeState& s) : state(s) {}
+
+  FAKE_RPC(PlanPolicy) {
+    state.last_plan = request;
+    response = state.policy_plan;
+    return grpc::Status::OK;
+  }
+  FAKE_RPC(SimulatePolicy) {
+    state.last_simulation = request;
+    response = state.simulated;
+    return grpc::Status::OK;
+  }
+  FAKE_RPC(ExplainRetention) {
+    state.last_explain = request;
+    if (!request.device().empty() && FindDevice(state, request.device()) == nullptr) {
+      return NotFound("device " + request.device());
+    }
+    response = state.explained;
+    return grpc::Status::OK;
+  }
+  FAKE_RPC(CreateHold) {
+    v1::Hold& hold = *state.holds.add_holds();
+    hold.set_id(FakeId('h'));
+    hold.set_device_id(request.device().empty() ? "" : FakeId('d'));
+    hold.set_serial(request.device());
+    hold.set_person_handle(request.person_handle());
+    hold.set_reason(request.reason());
+    hold.set_snapshot_count(2);
+    *response.mutable_hold() = hold;
+    return grpc::Status::OK;
+  }
+  FAKE_RPC(ListHolds) {
+    response = state.holds;
+    return grpc::Status::OK;
+  }
+  FAKE_RPC(ReleaseHold) {
+    if (FindById(*state.holds.mutable_holds(), request.hold_id()) == nullptr) {
+      return NotFound("hold");
+    }
+    response.set_request_id(MakeRequest(state, v1::REQUEST_KIND_RELEASE_HOLD, "").id());
+    return grpc::Status::OK;
+  }
+  FAKE_RPC(ConfirmHolds) { return grpc::Status::OK; }
+  FAKE_RPC(PinSnapshot) {
+    state.last_pin = request;
+    if (!request.remove()) {
+      response.mutable_pin()->set_snapshot_id(request.snapshot_id());
+      if (request.has_until()) *response.mutable_pin()->mutable_until() = request.until();
+    }
+    return grpc::Status::OK;
+  }
+  FAKE_RPC(ResumePruning) {
+    if (FindDevice(state, request.device()) == nullptr) {
+      return NotFound("device " + request.device());
+    }
+    response = state.resumed;
+    return grpc::Status::OK;
+  }
+
+  FakeState& state;
+};
+
 class FakeAccess final : public v1::AccessService::Service {
  public:
   explicit FakeAccess(FakeState& s) : state(s) {}
@@ -408,6 +477,7 @@ struct FakeServer::Services {
         report(state),
         repository(state),
         care(state),
+        retention(state),
         access(state),
         restore(state) {}
 
@@ -416,6 +486,7 @@ struct FakeServer::Services {
   FakeReport report;
   FakeRepository repository;
   FakeCare care;
+  FakeRetention retention;
   FakeAccess access;
   FakeRestore restore;
 };
@@ -429,6 +500,7 @@ FakeServer::FakeServer()
   builder.RegisterService(&services_->report);
   builder.RegisterService(&services_->repository);
   builder.RegisterService(&services_->care);
+  builder.RegisterService(&services_->retention);
   builder.RegisterService(&services_->access);
   builder.RegisterService(&services_->restore);
   server_ = builder.BuildAndStart();

@@ -18,6 +18,7 @@
 #include "mooring/v1/report.grpc.pb.h"
 #include "mooring/v1/repository.grpc.pb.h"
 #include "mooring/v1/restore.grpc.pb.h"
+#include "mooring/v1/retention.grpc.pb.h"
 
 namespace mooring::testing {
 
@@ -50,6 +51,13 @@ struct FakeState {
   v1::ExportCatalogResponse catalog_export;
   v1::ListCatalogExportsResponse catalog_exports;
   v1::ConfirmRebuildResponse confirm;
+  v1::ListHoldsResponse holds;
+  v1::PlanPolicyResponse policy_plan;
+  v1::SimulatePolicyResponse simulated;
+  v1::ExplainRetentionResponse explained;
+  v1::ResumePruningResponse resumed;
+  // A policy that is applied keeps less than before.
+  bool lowers_retention = false;
 
   // Requests that are made turn out approved.
   bool approves_at_once = false;
@@ -70,6 +78,10 @@ struct FakeState {
   v1::CreateRestoreRequest last_restore;
   v1::RevokeAgentRequest last_revoke;
   v1::FinishRestoreRequest last_finish;
+  v1::PinSnapshotRequest last_pin;
+  v1::PlanPolicyRequest last_plan;
+  v1::ExplainRetentionRequest last_explain;
+  v1::SimulatePolicyRequest last_simulation;
 
   // What opens and reads snapshots.
   std::function<grpc::Status(const v1::OpenSnapshotRequest&, v1::OpenSnapshotResponse&)> open;

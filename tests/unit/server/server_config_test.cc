@@ -55,6 +55,19 @@ TEST_F(ServerConfigTest, ValuesThatMeanNothingAreRefused) {
   EXPECT_THAT(Error("single_admin: true\n"), HasSubstr("organization"));
 }
 
+TEST(CollectionConfigTest, WhatIsNotSetHasItsDefault) {
+  config::v1::Collection collection;
+  const storage::CollectionOptions standard = CollectionOptionsOf(collection);
+  EXPECT_EQ(standard.condemned_for, absl::Hours(72));
+  EXPECT_EQ(standard.removed_percent_a_day, 5u);
+  collection.set_condemned_hours(1);
+  collection.set_small_pack_mib(2);
+  const storage::CollectionOptions options = CollectionOptionsOf(collection);
+  EXPECT_EQ(options.condemned_for, absl::Hours(1));
+  EXPECT_EQ(options.doomed_for, absl::Hours(24));
+  EXPECT_EQ(options.small_pack_bytes, std::uint64_t{2} << 20);
+}
+
 TEST_F(ServerConfigTest, AMissingFileSaysToRunInit) {
   const auto config = LoadServerConfig(RealFileSystem(), dir_.config(), dir_);
   EXPECT_EQ(config.status().code(), absl::StatusCode::kNotFound);

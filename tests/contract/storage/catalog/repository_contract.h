@@ -70,8 +70,9 @@ class RepositoryContract : public CatalogContract {
     return Must(In([&](Transaction& tx) { return tx.chunks().Locate(domains, ids); }));
   }
   void MarkLost(const DomainId& domain, const ChunkId& id) {
-    const std::vector<std::uint64_t> numbers = {Locate({domain}, {id})[0]->no};
-    Must(In([&](Transaction& tx) { return tx.chunks().MarkLost(numbers); }));
+    const ChunkLocation chunk = *Locate({domain}, {id})[0];
+    const std::vector<std::uint64_t> numbers = {chunk.no};
+    Must(In([&](Transaction& tx) { return tx.chunks().MarkLost(chunk.pack, numbers); }));
   }
 
   PersonId anna_, bert_;

@@ -2,8 +2,10 @@
 
 #include "tests/contract/storage/catalog/access_contract.h"
 #include "tests/contract/storage/catalog/care_contract.h"
+#include "tests/contract/storage/catalog/collection_contract.h"
 #include "tests/contract/storage/catalog/fleet_contract.h"
 #include "tests/contract/storage/catalog/repository_contract.h"
+#include "tests/contract/storage/catalog/retention_contract.h"
 #include "tests/contract/storage/catalog/transaction_contract.h"
 #include "tests/integration/storage/catalog/postgres_fixture.h"
 
@@ -37,6 +39,8 @@ INSTANTIATE_TEST_SUITE_P(Catalog, FleetContract, ::testing::Values(kPg), MakerNa
 INSTANTIATE_TEST_SUITE_P(Catalog, AccessContract, ::testing::Values(kPg), MakerName);
 INSTANTIATE_TEST_SUITE_P(Catalog, RepositoryContract, ::testing::Values(kPg), MakerName);
 INSTANTIATE_TEST_SUITE_P(Catalog, CareContract, ::testing::Values(kPg), MakerName);
+INSTANTIATE_TEST_SUITE_P(Catalog, CollectionContract, ::testing::Values(kPg), MakerName);
+INSTANTIATE_TEST_SUITE_P(Catalog, RetentionContract, ::testing::Values(kPg), MakerName);
 
 }  // namespace
 }  // namespace mooring::storage

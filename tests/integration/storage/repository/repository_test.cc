@@ -324,30 +324,5 @@ TEST_F(RepositoryTest, ANewerUploadTakesOverAndRepeatingCostsNothing) {
   EXPECT_EQ(committed->receipt->stored_bytes(), sealed_bytes);
 }
 
-TEST_F(RepositoryTest, StagedPacksOfDeadSessionsAreSwept) {
-  const BegunSession session = *Begin(phone_, desk_);
-  const SealedTree tree = *SealFiles(session, files_, time_, system_random_);
-  {
-    auto upload = repository().Upload({}, session.session, desk_);
-    ASSERT_TRUE((*upload)->Put({}, tree.chunks[0].domain, tree.chunks[0].chunk.bytes).ok());
-  }
-  const auto staged = [&] {
-    std::size_t count = 0;
-    EXPECT_TRUE(catalog()
-                    .Run({},
-                         [&](storage::Transaction& tx) {
-                           count = tx.packs().List(storage::PackState::kStaged)->size();
-                           return absl::OkStatus();
-                         })
-                    .ok());
-    return count;
-  };
-  EXPECT_EQ(staged(), 1u);
-  EXPECT_TRUE(Keys("packs/").empty());
-  time_.Advance(absl::Hours(2));
-  EXPECT_EQ(*repository().ExpireSessions({}), 1);
-  EXPECT_EQ(staged(), 0u);
-}
-
 }  // namespace
 }  // namespace mooring::testing

@@ -29,6 +29,33 @@ TEST_F(SnapshotReaderTest, ReadsManySmallFilesInFewRequests) {
   EXPECT_LT(link_.read_calls() - before, 10U);
 }
 
+// A bundle holds files from all over the tree, and videos come in between.
+TEST_F(SnapshotReaderTest, FetchesNoChunkTwiceBetweenLargeFiles) {
+  std::vector<std::string> paths;
+  Begin();
+  for (unsigned i = 0; i < 40; ++i) {
+    Put(fmt::format("full/{}/a{}", i % 4, i), MakeContent(i, 9000));
+  }
+  for (unsigned i = 0; i < 4; ++i) {
+    Put(fmt::format("full/{}/video", i), MakeContent(100 + i, 40 * kMiB));
+  }
+  ASSERT_TRUE(Finish().ok());
+  auto reader = OpenNewest();
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  ASSERT_TRUE((*reader)
+                  ->Visit("full",
+                          [&](std::string_view path, const storage::Entry& entry) {
+                            if (entry.type == storage::EntryType::kFile) paths.emplace_back(path);
+                            return absl::OkStatus();
+                          })
+                  .ok());
+  ASSERT_EQ(paths.size(), 44U);
+  const std::uint64_t before = link_.chunks_read();
+  (*reader)->Prefetch(paths);
+  for (const std::string& path : paths) ASSERT_TRUE((*reader)->Read(ctx_, path, Drop).ok());
+  EXPECT_LE(link_.chunks_read() - before, link_.chunk_count());
+}
+
 TEST_F(SnapshotReaderTest, ReadsInAnotherOrderThanPlanned) {
   Files files;
   std::vector<std::string> paths;

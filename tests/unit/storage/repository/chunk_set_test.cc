@@ -63,6 +63,67 @@ TEST(ChunkSetTest, TheEmptySetAndUnions) {
   EXPECT_EQ(Numbers(empty), (std::vector<std::uint64_t>{1, std::uint64_t{1} << 40}));
 }
 
+TEST(ChunkSetTest, ManySetsJoinAsIfEachWereParsed) {
+  ChunkSet joined;
+  std::set<std::uint64_t> reference;
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    std::set<std::uint64_t> numbers;
+    const ChunkSet set = RandomSet(seed, numbers);
+    reference.insert(numbers.begin(), numbers.end());
+    const auto added = joined.UnionWithSerialized(set.Serialize());
+    ASSERT_TRUE(added.ok()) << added.status();
+    EXPECT_EQ(*added, numbers.size());
+  }
+  EXPECT_EQ(Numbers(joined, 1000), std::vector<std::uint64_t>(reference.begin(), reference.end()));
+  EXPECT_EQ(joined.Least(), *reference.begin());
+  EXPECT_EQ(ChunkSet().Least(), 0u);
+}
+
+TEST(ChunkSetTest, DifferenceAndIntersection) {
+  ChunkSet a, b, c;
+  for (std::uint64_t n = 0; n < 100; ++n) a.Add(n);
+  for (std::uint64_t n = 50; n < 150; ++n) b.Add(n);
+  c.Add(1000);
+  EXPECT_TRUE(a.Intersects(b));
+  EXPECT_FALSE(a.Intersects(c));
+  a.Remove(b);
+  EXPECT_EQ(a.size(), 50u);
+  EXPECT_FALSE(a.Intersects(b));
+  EXPECT_FALSE(a.empty());
+  EXPECT_TRUE(ChunkSet().empty());
+}
+
+// The fast way takes other forms of the same set, but nothing that is no set.
+TEST(ChunkSetTest, JoiningHostileBytesIsSafe) {
+  SeededRandom random(12);
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    std::set<std::uint64_t> reference;
+    ChunkSet small;
+    for (std::uint64_t i = random.Below(30'000), at = 0; i > 0; --i) {
+      at += 1 + random.Below(1 + seed % 20);
+      small.Add(at);
+    }
+    const Bytes good = small.Serialize();
+    for (int i = 0; i < 300; ++i) {
+      Bytes bad = good;
+      for (std::uint64_t flips = 1 + random.Below(3); flips > 0; --flips) {
+        bad[random.Below(std::min<std::uint64_t>(bad.size(), 64 + random.Below(bad.size())))] ^=
+            static_cast<std::byte>(1 + random.Below(255));
+      }
+      ChunkSet set;
+      const auto added = set.UnionWithSerialized(bad);
+      if (added.ok()) {
+        EXPECT_EQ(set.size(), *added);
+        EXPECT_EQ(Numbers(set, 1000).size(), *added);
+      } else {
+        EXPECT_TRUE(set.empty());
+      }
+      ChunkSet cut;
+      EXPECT_FALSE(cut.UnionWithSerialized(ByteView(good).first(random.Below(good.size()))).ok());
+    }
+  }
+}
+
 TEST(ChunkSetTest, HostileBytesAreRefusedOrTheSetTheySay) {
   std::set<std::uint64_t> reference;
   const Bytes good = RandomSet(3, reference).Serialize();
