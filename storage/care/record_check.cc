@@ -116,7 +116,11 @@ class Checker {
   absl::Status CheckKey(const std::string& key, const KeySlot& slot) {
     MOORING_RETURN_IF_ERROR(CheckContext(ctx_, clock_));
     ++report_.checked;
-    const absl::StatusOr<Bytes> object = ReadWholeObject(objects_, ctx_, key, kWrappedBytesMax);
+    absl::StatusOr<Bytes> object = ReadWholeObject(objects_, ctx_, key, kWrappedBytesMax);
+    // What is wrong once is read again before it is believed.
+    if (object.ok() && *object != slot.wrapped) {
+      object = ReadWholeObject(objects_, ctx_, key, kWrappedBytesMax);
+    }
     if (object.ok() && *object == slot.wrapped) return Good(FindingKind::kKey, key);
     if (!object.ok() && !absl::IsNotFound(object.status()) && !absl::IsDataLoss(object.status())) {
       return object.status();
@@ -176,14 +180,21 @@ class Checker {
       MOORING_RETURN_IF_ERROR(Note(FindingKind::kKey, SnapshotKeyObjectKey(snapshot),
                                    "the snapshot has no key in the catalog: it cannot be opened"));
     }
-    const absl::StatusOr<Bytes> object = ReadWholeObject(objects_, ctx_, key, kObjectBytesMax);
+    absl::StatusOr<Bytes> object;
+    format::v1::CommitRecord record;
+    bool parses = false;
+    bool is_same = false;
+    // What is wrong once is read again before it is believed.
+    for (int i = 0; i < 2 && !is_same; ++i) {
+      object = ReadWholeObject(objects_, ctx_, key, kObjectBytesMax);
+      if (!object.ok()) break;
+      parses = record.ParseFromArray(object->data(), static_cast<int>(object->size()));
+      is_same = parses && SameRecord(record, expected);
+    }
     if (!object.ok() && !absl::IsNotFound(object.status()) && !absl::IsDataLoss(object.status())) {
       return object.status();
     }
-    format::v1::CommitRecord record;
-    const bool parses =
-        object.ok() && record.ParseFromArray(object->data(), static_cast<int>(object->size()));
-    if (parses && SameRecord(record, expected)) return Good(FindingKind::kCommitRecord, key);
+    if (is_same) return Good(FindingKind::kCommitRecord, key);
     const std::string message = !object.ok() ? "the commit record is missing"
                                 : !parses    ? "the commit record is damaged"
                                              : "the commit record is not what the catalog says";

@@ -266,6 +266,14 @@ absl::Status ReplicaSync::CopyObject(const OpContext& ctx, const std::string& ke
     put = PutAndReadBack(parts_.replica, ctx, key, *bytes);
   }
   MOORING_RETURN_IF_ERROR(Annotate(put, "replica"));
+  // Nothing tells from the bytes alone that they were read right: read twice.
+  const absl::StatusOr<Bytes> again = ReadWholeObject(parts_.primary, ctx, key, kObjectBytesMax);
+  if (!again.ok() || *again != *bytes) {
+    MOORING_RETURN_IF_ERROR(Annotate(parts_.replica.Remove(ctx, key), "replica"));
+    if (absl::IsNotFound(again.status())) return absl::OkStatus();  // Removed meanwhile.
+    MOORING_RETURN_IF_ERROR(again.status());
+    return absl::UnavailableError(fmt::format("{} changed while it was copied", key));
+  }
   ++pass.progress.objects_copied;
   pass.progress.bytes_copied += bytes->size();
   return absl::OkStatus();
