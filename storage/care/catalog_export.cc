@@ -22,7 +22,7 @@ namespace {
 constexpr std::uint64_t kPartBytes = std::uint64_t{64} << 20;
 constexpr std::size_t kTailBytes = std::size_t{2} << 20;
 constexpr int kPartsMax = 9999;
-constexpr std::string_view kTimeFormat = "%Y%m%dt%H%M%E6Sz";
+constexpr std::string_view kTimeFormat = "%E4Y%m%dt%H%M%E6Sz";
 constexpr std::size_t kTimeChars = 23;  // 20261123t080102.123456z
 
 std::string NameOf(absl::Time made_at, std::uint64_t epoch) {

@@ -274,6 +274,7 @@ absl::Status RebuildWork::EnterNewer(const format::v1::CommitRecord& record,
   content.base_ids = base.Slice(0, base.size());
   Transaction& tx = load_->tx();
   MOORING_RETURN_IF_ERROR(tx.snapshots().Create(row, content));
+  MOORING_RETURN_IF_ERROR(tx.care().SetDamaged(snapshot, refs.lost));
   return tx.devices().RecordSuccess(row.device, row.created_at);
 }
 
