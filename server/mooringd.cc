@@ -1,4 +1,4 @@
-// mooringd: init and serve.
+// mooringd: init, rebuild and serve.
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -17,6 +17,7 @@
 #include <pthread.h>
 
 #include "server/config/init.h"
+#include "server/config/rebuild.h"
 #include "server/config/server_config.h"
 #include "server/log/log.h"
 #include "server/rpc/tls.h"
@@ -30,6 +31,7 @@ struct Options {
   std::string state_dir;
   std::string config_file;
   std::string ready_file;
+  std::string recovery_kit;
   config::v1::ServerConfig config;
   std::vector<std::string> names;
   config::v1::S3 s3;
@@ -113,6 +115,57 @@ int RunInit(const Options& options) {
   return 0;
 }
 
+void PrintRebuild(const storage::RebuildSummary& s) {
+  std::printf("\ncatalog export       %s\n",
+              s.export_name.empty() ? "none that can be read" : s.export_name.c_str());
+  const auto line = [](const char* what, std::uint64_t count) {
+    if (count > 0) std::printf("%-20s %s\n", what, fmt::format("{}", count).c_str());
+  };
+  line("rows", s.rows_loaded);
+  line("packs", s.packs);
+  line("packs unreadable", s.packs_unreadable);
+  line("keys", s.keys);
+  line("keys unreadable", s.keys_unreadable);
+  line("snapshots", s.snapshots);
+  line("  newer than it", s.snapshots_newer);
+  line("  damaged", s.snapshots_damaged);
+  line("  incomplete", s.snapshots_incomplete);
+  line("  lost", s.snapshots_lost);
+  line("deletions", s.tombstones);
+  for (const std::string& remark : s.remarks) std::printf("- %s\n", remark.c_str());
+}
+
+// Exit codes as those of mooring: 9 where something is lost for good.
+int RunRebuild(const Options& options) {
+  const auto dir = StateDir::Of(options.state_dir);
+  if (!dir.ok()) return Fail(dir.status());
+  SystemClock clock;
+  SystemRandom random;
+  config::v1::ServerConfig config = options.config;
+  for (const std::string& name : options.names) config.mutable_listen()->add_names(name);
+  const InitEnvironment environment{RealFileSystem(), clock, random, [](const std::string& line) {
+                                      std::fprintf(stderr, "%s\n", line.c_str());
+                                    }};
+  const OpContext ctx{.deadline = absl::InfiniteFuture(), .stop = {}};
+  const auto summary = RebuildServer(ctx, environment, *dir, options.recovery_kit, config);
+  if (!summary.ok()) {
+    Fail(summary.status());
+    if (!absl::IsAlreadyExists(summary.status())) {
+      std::fprintf(stderr, "mooringd: nothing is lost; run the same command again to go on\n");
+    }
+    return 1;
+  }
+  PrintRebuild(*summary);
+  std::printf(
+      "\nNothing is pruned or collected before a person has compared holds and policies with\n"
+      "what they know, and confirmed it:\n"
+      "       mooringd serve --state-dir %s\n"
+      "       mooring login --server HOST:7444 --ca %s --token-file %s\n"
+      "       mooring repository rebuild --confirm\n",
+      dir->path().c_str(), dir->ca_certificate().c_str(), dir->admin_token().c_str());
+  return summary->snapshots_damaged + summary->snapshots_lost > 0 ? 9 : 0;
+}
+
 absl::Status Serve(const Options& options, Clock& clock, Log& log) {
   std::string state_dir = options.state_dir;
   if (state_dir.empty()) {
@@ -180,6 +233,27 @@ void AddS3(CLI::App& init, Options& options) {
       "lock");
 }
 
+void AddRebuild(CLI::App& app, Options& options) {
+  CLI::App* rebuild = app.add_subcommand(
+      "rebuild", "Bring a server back from its repository and its recovery kit alone");
+  rebuild->add_option("--state-dir", options.state_dir, "Directory of the new server; empty or new")
+      ->required();
+  rebuild
+      ->add_option("--repository", *options.config.mutable_repository(),
+                   "Directory of the repository, or of its replica")
+      ->required();
+  rebuild->add_option("--recovery-kit", options.recovery_kit, "Folder that init made")->required();
+  rebuild->add_option("--database", *options.config.mutable_database_url(),
+                      "PostgreSQL URL of an empty database; left out: a private one");
+  config::v1::Listen& listen = *options.config.mutable_listen();
+  rebuild->add_option("--listen-agents", *listen.mutable_agents(), "HOST:PORT (0.0.0.0:7443)");
+  rebuild->add_option("--listen-enrollment", *listen.mutable_enrollment(),
+                      "HOST:PORT (0.0.0.0:7444)");
+  rebuild->add_option("--listen-metrics", *listen.mutable_metrics(), "HOST:PORT (127.0.0.1:9464)");
+  rebuild->add_option("--name", options.names,
+                      "Host name or address by which agents reach this server; may be repeated");
+}
+
 void AddInit(CLI::App& app, Options& options) {
   CLI::App* init = app.add_subcommand("init", "Make a server: keys, CA, database, repository");
   init->add_option("--state-dir", options.state_dir, "Directory of the server; empty or new")
@@ -212,6 +286,7 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("mooringd ") + MOORING_VERSION);
   AddInit(app, options);
+  AddRebuild(app, options);
   CLI::App* serve = app.add_subcommand("serve", "Run the server until SIGTERM");
   serve->add_option("--state-dir", options.state_dir, "Directory that init made");
   serve->add_option("--config", options.config_file,
@@ -224,6 +299,7 @@ int Main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   if (app.got_subcommand("init")) return RunInit(options);
+  if (app.got_subcommand("rebuild")) return RunRebuild(options);
   if (options.state_dir.empty() && options.config_file.empty()) {
     std::fprintf(stderr, "mooringd serve: give --state-dir or --config\n");
     return 2;

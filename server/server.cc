@@ -24,6 +24,8 @@
 #include "server/services/access_service.h"
 #include "server/services/agent_service.h"
 #include "server/services/backup_service.h"
+#include "server/services/care_desk.h"
+#include "server/services/care_service.h"
 #include "server/services/collection_desk.h"
 #include "server/services/collection_service.h"
 #include "server/services/enrollment_service.h"
@@ -34,11 +36,13 @@
 #include "server/services/restore_service.h"
 #include "server/services/retention_service.h"
 #include "storage/base/status.h"
+#include "storage/catalog/collection_store.h"
 #include "storage/catalog/database_url.h"
 #include "storage/catalog/migrations.h"
 #include "storage/catalog/organization_store.h"
 #include "storage/catalog/pg_catalog.h"
 #include "storage/catalog/private_postgres.h"
+#include "storage/repository/epoch.h"
 #include "storage/repository/key_custody.h"
 
 namespace mooring::server {
@@ -48,6 +52,7 @@ constexpr std::size_t kControlThreads = 8;
 constexpr std::size_t kControlQueueMax = 4096;
 constexpr int kAuthenticationFailuresMax = 30;
 constexpr std::size_t kConnectionsMax = 24;
+constexpr absl::Duration kCareDeadline = absl::Hours(1);
 constexpr absl::Duration kPruneAsk = absl::Minutes(10);
 constexpr absl::Duration kPruneDeadline = absl::Hours(1);
 // A round of collection reads all of the catalog and may copy much of the store.
@@ -82,6 +87,7 @@ class Server::Body {
     permissions_ = std::make_unique<PermissionTable>(std::move(permissions));
     MOORING_ASSIGN_OR_RETURN(SecretBytes pack_index_key, PackIndexKey(ctx));
     MakeServices(std::move(pack_index_key));
+    MOORING_RETURN_IF_ERROR(MakeCare(ctx));
     MOORING_RETURN_IF_ERROR(sessions_->Resume(ctx));
     MOORING_RETURN_IF_ERROR(DetachAllDevices(ctx));
     MOORING_RETURN_IF_ERROR(Listen());
@@ -118,7 +124,8 @@ class Server::Body {
   }
 
   absl::Status RefreshMetrics(const OpContext& ctx) {
-    return RefreshFleetFigures(ctx, *parts_, certificate_expires_at_);
+    MOORING_RETURN_IF_ERROR(RefreshFleetFigures(ctx, *parts_, certificate_expires_at_));
+    return care_->RefreshGauges(ctx);
   }
 
   absl::Status RunJobsOnce(const OpContext& ctx) {
@@ -126,6 +133,7 @@ class Server::Body {
     MOORING_RETURN_IF_ERROR(sessions_->Expire(ctx));
     MOORING_RETURN_IF_ERROR(ExpireRequests(ctx, *parts_));
     MOORING_RETURN_IF_ERROR(FinishApprovedDeletions(ctx, *parts_));
+    MOORING_RETURN_IF_ERROR(care_->DamageRound(ctx));
     MOORING_RETURN_IF_ERROR(standings_->PushChanges(ctx));
     MOORING_RETURN_IF_ERROR(Prune(ctx));
     MOORING_RETURN_IF_ERROR(Collect(ctx));
@@ -213,6 +221,11 @@ class Server::Body {
     MOORING_ASSIGN_OR_RETURN(
         repository_,
         storage::Repository::Open(ctx, *catalog_, *objects_, *kek_, env_.clock, env_.random));
+    if (config_.replica().empty()) return absl::OkStatus();
+    absl::StatusOr<std::unique_ptr<storage::DiskObjectStore>> replica =
+        storage::DiskObjectStore::Open(env_.files, env_.clock, env_.random, config_.replica());
+    if (!replica.ok()) return Annotate(replica.status(), "replica " + config_.replica());
+    replica_ = *std::move(replica);
     return absl::OkStatus();
   }
 
@@ -285,6 +298,85 @@ class Server::Body {
       figures.max = slots_.sessions_max();
       return figures;
     });
+  }
+
+  absl::Status MakeCare(const OpContext& ctx) {
+    const config::v1::Care& care = config_.care();
+    CareOptions options;
+    options.database_url = database_url_;
+    options.replica_location = config_.replica();
+    options.scrub.bytes_per_second = care.scrub_bytes_per_second();
+    options.scrub.every = absl::Hours(24 * care.scrub_days());
+    options.replica_bytes_per_second = care.replica_bytes_per_second();
+    options.exports_kept = care.exports_kept();
+    options.export_every = absl::Hours(care.export_hours());
+    options.drill_snapshots = care.drill_snapshots();
+    options.read_journal = ReadDoomJournal;
+    options.epoch = [this](const OpContext& call) -> absl::StatusOr<std::uint64_t> {
+      std::uint64_t epoch = 0;
+      const absl::Status read =
+          catalog_->Run(call, [&epoch](storage::Transaction& tx) -> absl::Status {
+            MOORING_ASSIGN_OR_RETURN(const storage::CollectionState state, tx.collection().Get());
+            epoch = state.epoch;
+            return absl::OkStatus();
+          });
+      MOORING_RETURN_IF_ERROR(read);
+      return epoch;
+    };
+    options.leave_recovery = [this](const OpContext& call, const std::string& actor) {
+      return storage::LeaveRecovery(call, *catalog_, *objects_, env_.clock, actor);
+    };
+    MOORING_ASSIGN_OR_RETURN(care_, CareDesk::Make(ctx, *parts_, *kek_, replica_.get(), options));
+    admin_services_.push_back(std::make_unique<CareServiceImpl>(*tokens_gate_, *parts_, *care_));
+    if (!care.off()) {
+      collection_->collection_parts().newest_export = [this](const OpContext& call) {
+        return care_->NewestExport(call);
+      };
+    }
+    return absl::OkStatus();
+  }
+
+  // Once in the fleet of servers: one that ends without giving its lease back
+  // keeps the others waiting for as long as a round may take.
+  absl::Status RunLeased(const OpContext& ctx, const std::string& job,
+                         const PeriodicJob::Round& round) {
+    bool is_ours = false;
+    const absl::Status taken = catalog_->Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
+      MOORING_ASSIGN_OR_RETURN(is_ours,
+                               tx.collection().AcquireLease(job, care_holder_, kCareDeadline));
+      return absl::OkStatus();
+    });
+    MOORING_RETURN_IF_ERROR(taken);
+    if (!is_ours) return absl::OkStatus();
+    const absl::Status done = round(ctx);
+    const OpContext after{.deadline = env_.clock.Now() + absl::Seconds(10), .stop = {}};
+    catalog_
+        ->Run(after,
+              [&](storage::Transaction& tx) {
+                return tx.collection().ReleaseLease(job, care_holder_);
+              })
+        .IgnoreError();
+    return done;
+  }
+
+  void StartCareJobs() {
+    if (config_.care().off()) return;
+    const auto add = [&](const char* name, absl::Duration period, PeriodicJob::Round round) {
+      jobs_.push_back(std::make_unique<PeriodicJob>(
+          name, period, kCareDeadline, env_.clock, env_.log,
+          [this, name, round = std::move(round)](const OpContext& ctx) {
+            return RunLeased(ctx, name, round);
+          }));
+    };
+    add("damage", absl::Seconds(30),
+        [this](const OpContext& ctx) { return care_->DamageRound(ctx); });
+    add("scrub", absl::Minutes(5), [this](const OpContext& ctx) { return care_->ScrubRound(ctx); });
+    add("replica", absl::Minutes(5),
+        [this](const OpContext& ctx) { return care_->ReplicaRound(ctx); });
+    add("export", absl::Minutes(10),
+        [this](const OpContext& ctx) { return care_->ExportRound(ctx); });
+    add("drill", absl::Minutes(10),
+        [this](const OpContext& ctx) { return care_->DrillRound(ctx); });
   }
 
   std::unique_ptr<RpcGate> MakeGate(Authenticator& authenticator) {
@@ -405,6 +497,7 @@ class Server::Body {
     if (config_.object_lock_days() > 0) StartObjectLocks();
     add("certificate", absl::Hours(12),
         [this](const OpContext&) { return RenewCertificate(false); });
+    StartCareJobs();
   }
 
   const ServerEnvironment env_;
@@ -420,6 +513,7 @@ class Server::Body {
   std::string database_url_;
   std::unique_ptr<storage::PgCatalog> catalog_;
   std::unique_ptr<storage::ObjectStore> objects_;
+  std::unique_ptr<storage::ObjectStore> replica_;
   std::unique_ptr<storage::Repository> repository_;
   ServerSettings settings_;
   std::unique_ptr<PermissionTable> permissions_;
@@ -435,6 +529,8 @@ class Server::Body {
   std::unique_ptr<CollectionDesk> collection_;
   std::unique_ptr<RpcGate> agents_gate_;
   std::unique_ptr<RpcGate> tokens_gate_;
+  std::unique_ptr<CareDesk> care_;
+  const std::string care_holder_ = SessionId::Make(env_.random).hex();
   std::unique_ptr<Standings> standings_;
   std::unique_ptr<SessionDesk> sessions_;
   std::unique_ptr<RestoreDesk> restores_;

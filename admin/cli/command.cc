@@ -117,6 +117,7 @@ void AddCommands(CommandTree& tree) {
   AddRequestCommands(tree);
   AddComplianceCommands(tree);
   AddRepositoryCommands(tree);
+  AddDrillCommands(tree);
   AddCompletionCommands(tree);
   AddDoctorCommands(tree);
 }

@@ -90,6 +90,7 @@ void AddRestoreCommands(CommandTree& tree);
 void AddRequestCommands(CommandTree& tree);
 void AddComplianceCommands(CommandTree& tree);
 void AddRepositoryCommands(CommandTree& tree);
+void AddDrillCommands(CommandTree& tree);
 void AddHoldCommands(CommandTree& tree);
 void AddCompletionCommands(CommandTree& tree);
 void AddDoctorCommands(CommandTree& tree);

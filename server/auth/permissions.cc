@@ -5,6 +5,7 @@
 #include "mooring/v1/access.pb.h"
 #include "mooring/v1/agent.pb.h"
 #include "mooring/v1/backup.pb.h"
+#include "mooring/v1/care.pb.h"
 #include "mooring/v1/collection.pb.h"
 #include "mooring/v1/enrollment.pb.h"
 #include "mooring/v1/fleet.pb.h"
@@ -27,7 +28,7 @@ const std::vector<std::string>& ServiceNames() {
           v1::ListAgentsRequest::descriptor(), v1::Policy::descriptor(),
           v1::ComplianceRow::descriptor(), v1::SnapshotMark::descriptor(),
           v1::OpenSnapshotRequest::descriptor(), v1::RetentionInput::descriptor(),
-          v1::CollectionReport::descriptor()}) {
+          v1::CollectionReport::descriptor(), v1::CareFinding::descriptor()}) {
       const google::protobuf::FileDescriptor& file = *message->file();
       for (int i = 0; i < file.service_count(); ++i) found->push_back(file.service(i)->full_name());
     }

@@ -1,6 +1,5 @@
 #include "server/config/init.h"
 
-#include <array>
 #include <memory>
 #include <set>
 #include <utility>
@@ -8,38 +7,22 @@
 #include <fmt/format.h>
 
 #include "proto/yaml_message.h"
-#include "server/auth/authenticator.h"
 #include "server/compliance/policy_check.h"
+#include "server/config/admin_token.h"
 #include "server/config/identity.h"
 #include "server/config/object_store.h"
+#include "server/config/recovery_kit.h"
 #include "server/config/server_config.h"
-#include "server/log/json_text.h"
 #include "storage/base/status.h"
-#include "storage/catalog/account_store.h"
 #include "storage/catalog/migrations.h"
 #include "storage/catalog/organization_store.h"
 #include "storage/catalog/pg_catalog.h"
 #include "storage/catalog/policy_store.h"
 #include "storage/catalog/private_postgres.h"
 #include "storage/repository/repository.h"
-#include "storage/seal/digest.h"
 
 namespace mooring::server {
 namespace {
-
-constexpr char kKitText[] =
-    "Mooring recovery kit\n"
-    "\n"
-    "Keep a copy of this folder away from the server, as you keep the keys of the building.\n"
-    "\n"
-    "  kek      the key-encryption key: without it nothing in the repository can be read,\n"
-    "           by anyone; with it and the repository, everything can\n"
-    "  ca.pem   certificate of the CA that agents and servers trust\n"
-    "  ca.key   its private key, wrapped by the key-encryption key\n"
-    "  ids.json which server this belongs to\n"
-    "\n"
-    "To bring a server back: put kek, ca.pem and ca.key into its state directory, together\n"
-    "with the repository and the database.\n";
 
 class Initializer {
  public:
@@ -170,57 +153,18 @@ class Initializer {
 
   absl::Status MakeAdmin() {
     if (env_.files.Stat(dir_.admin_token()).ok()) return absl::OkStatus();
-    std::array<std::byte, 32> bytes;
-    env_.random.Fill(bytes);
-    const std::string token = std::string(kApiTokenPrefix) + ToBase64Url(bytes);
-    const auto hash = storage::Sha256(AsBytes(token));
-    const absl::Status made = catalog_->Run(ctx_, [&](storage::Transaction& tx) -> absl::Status {
-      const absl::Time now = env_.clock.Now();
-      MOORING_ASSIGN_OR_RETURN(const auto accounts, tx.accounts().List());
-      if (accounts.empty()) {
-        MOORING_RETURN_IF_ERROR(tx.accounts().Create({kAdminAccount, now}));
-      }
-      storage::ApiTokenRecord record;
-      record.token_hash.assign(hash.begin(), hash.end());
-      record.account = kAdminAccount;
-      record.permissions = {v1::PERMISSION_VIEW, v1::PERMISSION_OPERATE, v1::PERMISSION_POLICY,
-                            v1::PERMISSION_APPROVE, v1::PERMISSION_GRANT};
-      record.created_at = now;
-      record.expires_at = now + kAdminTokenLifetime;
-      MOORING_RETURN_IF_ERROR(tx.accounts().AddToken(record));
-      return tx.Audit(
-          {.at = now, .actor = "server", .action = "api_token.create", .subject = kAdminAccount});
-    });
-    MOORING_RETURN_IF_ERROR(made);
-    // A token whose file was never written is known to nobody.
-    return WriteFileDurably(env_.files, dir_.admin_token(), AsBytes(token + "\n"), 0600);
+    return WriteAdminToken(ctx_, *catalog_, env_.files, env_.clock, env_.random,
+                           dir_.admin_token());
   }
 
   absl::Status WriteKit() {
-    const std::string kit = dir_.recovery_kit();
-    MOORING_RETURN_IF_ERROR(env_.files.CreateDirectories(kit, 0700));
-    const std::pair<std::string, std::string> copies[] = {
-        {config_.kek_file(), "/kek"},
-        {dir_.ca_certificate(), "/ca.pem"},
-        {dir_.ca_key(), "/ca.key"},
-    };
-    for (const auto& [from, to] : copies) {
-      MOORING_ASSIGN_OR_RETURN(const Bytes bytes, env_.files.Read(from, 64 << 10));
-      MOORING_RETURN_IF_ERROR(WriteFileDurably(env_.files, kit + to, bytes, 0600));
-    }
-    const std::string ids =
-        fmt::format("{{\"organization\": {}, \"ca_pin\": \"{}\", \"made_at\": \"{}\"}}\n",
-                    JsonText(config_.organization()), ToHex(authority_->pin()),
-                    absl::FormatTime(absl::RFC3339_sec, env_.clock.Now(), absl::UTCTimeZone()));
-    MOORING_RETURN_IF_ERROR(WriteFileDurably(env_.files, kit + "/ids.json", AsBytes(ids), 0600));
-    MOORING_RETURN_IF_ERROR(
-        WriteFileDurably(env_.files, kit + "/README.txt", AsBytes(kKitText), 0600));
+    MOORING_RETURN_IF_ERROR(WriteRecoveryKit(env_.files, env_.clock, dir_, config_, *authority_));
     env_.tell(
         fmt::format("recovery kit         {}\n"
                     "                     Copy it to a safe place away from this machine. "
                     "Without its key nobody,\n"
                     "                     you included, can read a single backup.",
-                    kit));
+                    dir_.recovery_kit()));
     return absl::OkStatus();
   }
 
@@ -228,6 +172,7 @@ class Initializer {
     config::v1::ServerConfig written = config_;
     // Defaults are left out, so that a later version's apply.
     written.clear_limits();
+    written.clear_care();
     if (written.repository() == dir_.repository()) written.clear_repository();
     if (written.kek_file() == dir_.kek()) written.clear_kek_file();
     const std::string text =

@@ -14,6 +14,9 @@ constexpr std::uint32_t kSessionsMax = 10'000;
 constexpr std::uint32_t kQueueMax = 100'000;
 constexpr std::uint32_t kLeaseSecondsMin = 10;
 constexpr std::uint32_t kLeaseSecondsMax = 86'400;
+constexpr std::uint32_t kCareDaysMax = 3650;
+constexpr std::uint32_t kExportsKeptMax = 10'000;
+constexpr std::uint32_t kDrillSnapshotsMax = 1000;
 constexpr std::uint32_t kPrunePeriodSeconds = 86'400;
 constexpr std::uint32_t kPrunePeriodSecondsMin = 60;
 constexpr std::uint32_t kCollectPeriodSeconds = 86'400;
@@ -43,6 +46,27 @@ absl::Status CheckLimits(config::v1::Limits& limits) {
   if (limits.lease_seconds() < kLeaseSecondsMin || limits.lease_seconds() > kLeaseSecondsMax) {
     return Wrong("limits.lease_seconds",
                  fmt::format("from {} to {}", kLeaseSecondsMin, kLeaseSecondsMax));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckCare(config::v1::Care& care) {
+  if (care.scrub_days() == 0) care.set_scrub_days(30);
+  if (care.scrub_bytes_per_second() == 0) care.set_scrub_bytes_per_second(20 << 20);
+  if (care.exports_kept() == 0) care.set_exports_kept(14);
+  if (care.export_hours() == 0) care.set_export_hours(24);
+  if (care.drill_snapshots() == 0) care.set_drill_snapshots(3);
+  if (care.scrub_days() > kCareDaysMax) {
+    return Wrong("care.scrub_days", fmt::format("at most {}", kCareDaysMax));
+  }
+  if (care.exports_kept() > kExportsKeptMax) {
+    return Wrong("care.exports_kept", fmt::format("at most {}", kExportsKeptMax));
+  }
+  if (care.export_hours() > kCareDaysMax * 24) {
+    return Wrong("care.export_hours", fmt::format("at most {}", kCareDaysMax * 24));
+  }
+  if (care.drill_snapshots() > kDrillSnapshotsMax) {
+    return Wrong("care.drill_snapshots", fmt::format("at most {}", kDrillSnapshotsMax));
   }
   return absl::OkStatus();
 }
@@ -138,6 +162,13 @@ absl::Status CheckServerConfig(config::v1::ServerConfig& config, const StateDir&
       CheckListen("listen.enrollment", *listen.mutable_enrollment(), kDefaultEnrollmentListen));
   MOORING_RETURN_IF_ERROR(
       CheckListen("listen.metrics", *listen.mutable_metrics(), kDefaultMetricsListen));
+  if (config.replica().rfind("s3:", 0) == 0) {
+    return Wrong("replica", "S3 is not available in this version; name a directory");
+  }
+  if (!config.replica().empty() && config.replica() == config.repository()) {
+    return Wrong("replica", "is the repository itself");
+  }
+  MOORING_RETURN_IF_ERROR(CheckCare(*config.mutable_care()));
   MOORING_RETURN_IF_ERROR(CheckPruning(*config.mutable_pruning()));
   MOORING_RETURN_IF_ERROR(CheckCollection(*config.mutable_collection()));
   return CheckLimits(*config.mutable_limits());

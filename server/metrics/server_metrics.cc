@@ -1,5 +1,6 @@
 #include "server/metrics/server_metrics.h"
 
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -191,6 +192,11 @@ class ServerMetrics::State final : public prometheus::Collectable {
     std::function<SessionFigures()> sessions;
     {
       MutexLock lock(mutex_);
+      for (const auto& [source, gauges] : gauges_) {
+        for (const PlainGauge& gauge : gauges) {
+          result.push_back(FamilyBuilder(gauge.name, gauge.help).Gauge(gauge.value).family());
+        }
+      }
       fleet = fleet_;
       sessions = sessions_;
     }
@@ -203,6 +209,11 @@ class ServerMetrics::State final : public prometheus::Collectable {
     auto shared = std::make_shared<const FleetFigures>(std::move(figures));
     MutexLock lock(mutex_);
     fleet_ = std::move(shared);
+  }
+
+  void SetGauges(const std::string& source, std::vector<PlainGauge> gauges) {
+    MutexLock lock(mutex_);
+    gauges_[source] = std::move(gauges);
   }
 
   void SetSessions(std::function<SessionFigures()> source) {
@@ -221,6 +232,7 @@ class ServerMetrics::State final : public prometheus::Collectable {
   mutable Mutex mutex_;
   std::shared_ptr<const FleetFigures> fleet_ ABSL_GUARDED_BY(mutex_);
   std::function<SessionFigures()> sessions_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::vector<PlainGauge>> gauges_ ABSL_GUARDED_BY(mutex_);
 };
 
 ServerMetrics::ServerMetrics(const std::string& version)
@@ -254,6 +266,10 @@ void ServerMetrics::CountSnapshot() {
 
 void ServerMetrics::SetFleet(FleetFigures figures) {
   state_->SetFleet(std::move(figures));
+}
+
+void ServerMetrics::SetGauges(const std::string& source, std::vector<PlainGauge> gauges) {
+  state_->SetGauges(source, std::move(gauges));
 }
 
 void ServerMetrics::SetSessionSource(std::function<SessionFigures()> source) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
@@ -19,6 +20,13 @@ class Collectable;
 }
 
 namespace mooring::server {
+
+// A figure without labels.
+struct PlainGauge {
+  const char* name;
+  const char* help;
+  double value;
+};
 
 enum class IngestKind { kLogical, kNew, kStored };
 
@@ -37,6 +45,8 @@ class ServerMetrics {
   void CountSnapshot();
 
   void SetFleet(FleetFigures figures);
+  // The plain gauges of one part of the server, in place of those it gave before.
+  void SetGauges(const std::string& source, std::vector<PlainGauge> gauges);
   // Asked at every scrape.
   void SetSessionSource(std::function<SessionFigures()> source);
 

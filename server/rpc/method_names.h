@@ -59,6 +59,15 @@ inline constexpr char kDenyRequest[] = "mooring.v1.AccessService.DenyRequest";
 
 inline constexpr char kPruneRepository[] = "mooring.v1.RepositoryService.PruneRepository";
 
+inline constexpr char kGetRepositoryHealth[] = "mooring.v1.CareService.GetRepositoryHealth";
+inline constexpr char kScrubRepository[] = "mooring.v1.CareService.ScrubRepository";
+inline constexpr char kSyncReplica[] = "mooring.v1.CareService.SyncReplica";
+inline constexpr char kExportCatalog[] = "mooring.v1.CareService.ExportCatalog";
+inline constexpr char kListCatalogExports[] = "mooring.v1.CareService.ListCatalogExports";
+inline constexpr char kConfirmRebuild[] = "mooring.v1.CareService.ConfirmRebuild";
+inline constexpr char kReconcileRepository[] = "mooring.v1.CareService.ReconcileRepository";
+inline constexpr char kRunDrill[] = "mooring.v1.CareService.RunDrill";
+inline constexpr char kListDrills[] = "mooring.v1.CareService.ListDrills";
 inline constexpr char kCollectGarbage[] = "mooring.v1.CollectionService.CollectGarbage";
 inline constexpr char kGetRepositoryStatus[] = "mooring.v1.CollectionService.GetRepositoryStatus";
 inline constexpr char kClearCollectionStop[] = "mooring.v1.CollectionService.ClearCollectionStop";

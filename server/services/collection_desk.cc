@@ -9,6 +9,7 @@
 #include <absl/cleanup/cleanup.h>
 #include <fmt/format.h>
 
+#include "server/services/care_desk.h"
 #include "server/services/proto_time.h"
 #include "storage/base/status.h"
 #include "storage/catalog/chunk_index.h"
@@ -81,6 +82,7 @@ absl::StatusOr<v1::CollectionReport> CollectionDesk::Collect(const OpContext& ct
     return absl::FailedPreconditionError("a round of collection runs on this server");
   }
   const absl::Cleanup done = [this] { is_collecting_ = false; };
+  MOORING_RETURN_IF_ERROR(CheckRebuildConfirmed(ctx, parts_.catalog));
   MOORING_ASSIGN_OR_RETURN(const bool is_ours, TakeLease(ctx));
   if (!is_ours) {
     return absl::FailedPreconditionError(

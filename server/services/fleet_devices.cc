@@ -1,5 +1,6 @@
 // The part of FleetService that is about phones and sessions.
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -70,6 +71,12 @@ grpc::Status FleetServiceImpl::GetDevice(grpc::ServerContext* context,
       MOORING_ASSIGN_OR_RETURN(const auto view, FindDevice(tx, request->device()));
       MOORING_ASSIGN_OR_RETURN(const PolicyMap policies, PoliciesInForce(tx));
       *response->mutable_device() = DeviceMessage(parts_, policies, view);
+      storage::SnapshotFilter of_device;
+      of_device.device = view.device.id;
+      MOORING_ASSIGN_OR_RETURN(const auto snapshots, tx.snapshots().List(of_device));
+      response->mutable_device()->set_damaged_snapshots(static_cast<std::uint64_t>(std::count_if(
+          snapshots.begin(), snapshots.end(),
+          [](const storage::SnapshotView& one) { return one.snapshot.damaged_chunks > 0; })));
       return AddRetention(tx, parts_.clock.Now(), view, *response->mutable_device());
     });
   });

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "server/rpc/method_names.h"
+#include "server/services/care_desk.h"
 #include "server/services/lookups.h"
 #include "server/services/proto_time.h"
 #include "storage/base/status.h"
@@ -25,6 +26,7 @@ grpc::Status RepositoryServiceImpl::PruneRepository(grpc::ServerContext* context
               });
           MOORING_RETURN_IF_ERROR(read);
         }
+        if (!request->plan()) MOORING_RETURN_IF_ERROR(CheckRebuildConfirmed(ctx, parts_.catalog));
         MOORING_ASSIGN_OR_RETURN(
             const storage::PruneResult result,
             request->plan() ? pruner_.Plan(ctx, device)

@@ -22,10 +22,12 @@ namespace mooring::storage {
 
 class AccountStore;
 class AgentStore;
+class CareStore;
 class ChunkIndex;
 class CollectionStore;
 class ComplianceQuery;
 class DeviceStore;
+class DrillStore;
 class HoldStore;
 class InvitationStore;
 class KeyStore;
@@ -71,6 +73,8 @@ class Transaction {
   virtual SnapshotStore& snapshots() = 0;
   virtual CollectionStore& collection() = 0;
   virtual ComplianceQuery& compliance() = 0;
+  virtual CareStore& care() = 0;
+  virtual DrillStore& drills() = 0;
   virtual HoldStore& holds() = 0;
   virtual PruneStore& prunes() = 0;
 

@@ -1,20 +1,20 @@
 # Writes OUTPUT, a C++ source with every migrations/*.sql in FILES, in order.
-# Files are NNNN_name.sql, numbered from 1 without gaps.
+# Files are NNNN_name.sql, in ascending order.
 set(entries "")
-set(expected 0)
+set(last 0)
 foreach(file IN LISTS FILES)
-  math(EXPR expected "${expected} + 1")
   get_filename_component(base ${file} NAME_WE)
-  if(NOT base MATCHES "^0*([0-9]+)_([a-z_]+)$" OR NOT CMAKE_MATCH_1 EQUAL expected)
-    message(FATAL_ERROR "${file}: expected migration number ${expected}, as NNNN_name.sql")
+  if(NOT base MATCHES "^0*([0-9]+)_([a-z_]+)$" OR NOT CMAKE_MATCH_1 GREATER last)
+    message(FATAL_ERROR "${file}: expected a migration number above ${last}, as NNNN_name.sql")
   endif()
+  set(last ${CMAKE_MATCH_1})
   set(name ${CMAKE_MATCH_2})
   file(SHA256 ${file} hash)
   file(READ ${file} text)
   if(text MATCHES "\\)sql\"")
     message(FATAL_ERROR "${file}: must not hold )sql\"")
   endif()
-  string(APPEND entries "    {${expected}, \"${name}\",\n     \"${hash}\",\n     R\"sql(${text})sql\"},\n")
+  string(APPEND entries "    {${last}, \"${name}\",\n     \"${hash}\",\n     R\"sql(${text})sql\"},\n")
 endforeach()
 file(WRITE ${OUTPUT} "// Generated from storage/catalog/migrations by embed_migrations.cmake.
 #include \"storage/catalog/migrations.h\"

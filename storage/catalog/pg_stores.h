@@ -7,10 +7,12 @@
 
 #include "storage/catalog/account_store.h"
 #include "storage/catalog/agent_store.h"
+#include "storage/catalog/care_store.h"
 #include "storage/catalog/chunk_index.h"
 #include "storage/catalog/collection_store.h"
 #include "storage/catalog/compliance_query.h"
 #include "storage/catalog/device_store.h"
+#include "storage/catalog/drill_store.h"
 #include "storage/catalog/hold_store.h"
 #include "storage/catalog/invitation_store.h"
 #include "storage/catalog/key_store.h"
@@ -40,6 +42,8 @@ std::unique_ptr<PackStore> MakePgPackStore(SqlSession& sql);
 std::unique_ptr<ChunkIndex> MakePgChunkIndex(SqlSession& sql);
 std::unique_ptr<SnapshotStore> MakePgSnapshotStore(SqlSession& sql);
 std::unique_ptr<ComplianceQuery> MakePgComplianceQuery(SqlSession& sql);
+std::unique_ptr<CareStore> MakePgCareStore(SqlSession& sql);
+std::unique_ptr<DrillStore> MakePgDrillStore(SqlSession& sql);
 std::unique_ptr<CollectionStore> MakePgCollectionStore(SqlSession& sql);
 std::unique_ptr<HoldStore> MakePgHoldStore(SqlSession& sql);
 std::unique_ptr<PruneStore> MakePgPruneStore(SqlSession& sql);

@@ -21,6 +21,8 @@ PgTransaction::PgTransaction(SqlSession& sql)
       chunks_(MakePgChunkIndex(sql)),
       snapshots_(MakePgSnapshotStore(sql)),
       compliance_(MakePgComplianceQuery(sql)),
+      care_(MakePgCareStore(sql)),
+      drills_(MakePgDrillStore(sql)),
       collection_(MakePgCollectionStore(sql)),
       holds_(MakePgHoldStore(sql)),
       prunes_(MakePgPruneStore(sql)) {}

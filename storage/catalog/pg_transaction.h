@@ -31,6 +31,8 @@ class PgTransaction final : public Transaction {
   ChunkIndex& chunks() override { return *chunks_; }
   SnapshotStore& snapshots() override { return *snapshots_; }
   ComplianceQuery& compliance() override { return *compliance_; }
+  CareStore& care() override { return *care_; }
+  DrillStore& drills() override { return *drills_; }
   CollectionStore& collection() override { return *collection_; }
   HoldStore& holds() override { return *holds_; }
   PruneStore& prunes() override { return *prunes_; }
@@ -59,6 +61,8 @@ class PgTransaction final : public Transaction {
   const std::unique_ptr<ChunkIndex> chunks_;
   const std::unique_ptr<SnapshotStore> snapshots_;
   const std::unique_ptr<ComplianceQuery> compliance_;
+  const std::unique_ptr<CareStore> care_;
+  const std::unique_ptr<DrillStore> drills_;
   const std::unique_ptr<CollectionStore> collection_;
   const std::unique_ptr<HoldStore> holds_;
   const std::unique_ptr<PruneStore> prunes_;

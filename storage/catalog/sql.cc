@@ -168,6 +168,10 @@ int SqlResult::size() const {
   return static_cast<int>(rows_->result.size());
 }
 
+std::size_t SqlResult::columns() const {
+  return rows_->result.columns();
+}
+
 std::uint64_t SqlResult::affected() const {
   return rows_->result.affected_rows();
 }
@@ -355,6 +359,25 @@ absl::StatusOr<std::unique_ptr<SqlSession>> SqlSession::Connect(const std::strin
 absl::Status SqlSession::Fail(const absl::Status& status) {
   if (failure_.ok()) failure_ = status;
   return status;
+}
+
+absl::Status SqlSession::BeginSnapshot(absl::Duration timeout) {
+  MOORING_CHECK(impl_->work == nullptr);
+  failure_ = absl::OkStatus();
+  statements_ = 0;
+  const std::int64_t milliseconds =
+      std::clamp(absl::ToInt64Milliseconds(timeout), std::int64_t{1}, kTimeoutMsMax);
+  try {
+    impl_->work = std::make_unique<Work>(impl_->connection);
+    impl_->work->exec("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY");
+    impl_->work->exec_params("SELECT set_config('statement_timeout', $1, true)",
+                             std::to_string(milliseconds));
+    return absl::OkStatus();
+  } catch (...) {
+    broken_ = true;
+    impl_->work.reset();
+    return CurrentSqlFailure(false).status;
+  }
 }
 
 absl::Status SqlSession::Begin(absl::Duration timeout) {

@@ -90,6 +90,7 @@ class SqlResult {
   bool empty() const { return size() == 0; }
   // Rows that an INSERT, UPDATE or DELETE touched.
   std::uint64_t affected() const;
+  std::size_t columns() const;
 
  private:
   friend class SqlReader;
@@ -180,6 +181,9 @@ class SqlSession {
 
   // Opens a READ COMMITTED transaction whose statements may each take `timeout`.
   absl::Status Begin(absl::Duration timeout);
+  // Opens one that sees a single state of the database throughout and changes
+  // nothing: for long reads, never for what decides anything.
+  absl::Status BeginSnapshot(absl::Duration timeout);
   // kUnknown with ErrorDetail.in_doubt where the outcome is not known.
   absl::Status Commit();
   void Rollback();

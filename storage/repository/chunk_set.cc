@@ -102,6 +102,10 @@ void ChunkSet::UnionWith(const ChunkSet& other) {
   bitmap_->map |= other.bitmap_->map;
 }
 
+std::uint64_t ChunkSet::CommonCount(const ChunkSet& other) const {
+  return (bitmap_->map & other.bitmap_->map).cardinality();
+}
+
 absl::StatusOr<std::uint64_t> ChunkSet::UnionWithSerialized(ByteView bytes) {
   if (bytes.size() > kChunkSetBytesMax) return BadSet("it is too long");
   if (bytes.size() < 8) return BadSet("it is truncated");

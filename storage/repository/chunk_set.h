@@ -39,6 +39,8 @@ class ChunkSet {
   std::uint64_t size() const;
   bool empty() const { return size() == 0; }
   void UnionWith(const ChunkSet& other);
+  // Numbers that are in both.
+  std::uint64_t CommonCount(const ChunkSet& other) const;
   // As UnionWith(Parse(bytes)) at a fraction of its time, and whatever the form:
   // for the many sets of a mark. Returns how many numbers the bytes hold.
   // kDataLoss as Parse; the set is then unchanged.

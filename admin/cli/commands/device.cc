@@ -90,6 +90,11 @@ void PrintDevice(Invocation& run, const v1::Device& device) {
                                      : fmt::format("{} ({})", TimeText(device.last_snapshot_at()),
                                                    AgeText(device.last_snapshot_at(), run.now()))});
   table.AddRow({"snapshots", fmt::format("{}", device.snapshot_count())});
+  if (device.damaged_snapshots() > 0) {
+    table.AddRow({"  damaged", Cell(fmt::format("{}: `mooring snapshot list --device {}`",
+                                                device.damaged_snapshots(), device.serial()),
+                                    Tone::kBad)});
+  }
   if (device.last_cause() != v1::CAUSE_UNSPECIFIED) {
     table.AddRow(
         {"last miss", fmt::format("{}: {}", EnumText(device.last_cause()), device.last_message())});

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "admin/cli/command.h"
+#include "admin/cli/commands/repository_care.h"
 #include "admin/cli/commands/repository_collection.h"
 #include "admin/cli/resolve.h"
 #include "admin/cli/text.h"
@@ -108,6 +109,7 @@ void AddRepositoryCommands(CommandTree& tree) {
   prune.add_flag("--plan", options->plan, "change nothing; say what would happen and why");
   prune.add_flag("--yes", options->yes, "do not ask");
   prune.add_option("--device", options->device, "only this device: UDID, serial number or id");
+  AddRepositoryCareVerbs(tree, repository);
   AddCollectionCommands(tree, repository);
 }
 

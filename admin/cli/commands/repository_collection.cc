@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "admin/cli/commands/repository_care.h"
 #include "admin/cli/text.h"
 #include "mooring/v1/collection.grpc.pb.h"
 #include "storage/base/status.h"
@@ -128,13 +129,15 @@ absl::StatusOr<ExitCode> Status(Invocation& run) {
   MOORING_ASSIGN_OR_RETURN(const auto status,
                            connection->Call(&v1::CollectionService::Stub::GetRepositoryStatus,
                                             v1::GetRepositoryStatusRequest()));
+  const bool is_bad = !status.stop_reason().empty() || !status.recovery_reason().empty();
+  ExitCode health = ExitCode::kOk;
   if (run.output().is_structured()) {
     run.output().Print(status);
   } else {
     PrintStatus(run, status);
+    MOORING_ASSIGN_OR_RETURN(health, PrintHealth(run));
   }
-  const bool is_bad = !status.stop_reason().empty() || !status.recovery_reason().empty();
-  return is_bad ? ExitCode::kIntegrity : ExitCode::kOk;
+  return is_bad ? ExitCode::kIntegrity : health;
 }
 
 absl::StatusOr<ExitCode> Clear(Invocation& run, const GcOptions& options) {

@@ -258,6 +258,65 @@ class FakeRepository final : public v1::RepositoryService::Service {
   FakeState& state;
 };
 
+class FakeCare final : public v1::CareService::Service {
+ public:
+  explicit FakeCare(FakeState& s) : state(s) {}
+
+  FAKE_RPC(GetRepositoryHealth) {
+    response = state.health;
+    return grpc::Status::OK;
+  }
+  FAKE_RPC(ExportCatalog) {
+    response = state.catalog_export;
+    return grpc::Status::OK;
+  }
+  FAKE_RPC(ListCatalogExports) {
+    response = state.catalog_exports;
+    return grpc::Status::OK;
+  }
+  FAKE_RPC(ConfirmRebuild) {
+    response = state.confirm;
+    return grpc::Status::OK;
+  }
+  FAKE_RPC(ListDrills) {
+    response = state.drills;
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ScrubRepository(grpc::ServerContext* context,
+                               const v1::ScrubRepositoryRequest* request,
+                               grpc::ServerWriter<v1::ScrubRepositoryResponse>* writer) override {
+    state.last_scrub = *request;
+    return Send(*context, "ScrubRepository", state.scrub, *writer);
+  }
+  grpc::Status SyncReplica(grpc::ServerContext* context, const v1::SyncReplicaRequest* request,
+                           grpc::ServerWriter<v1::SyncReplicaResponse>* writer) override {
+    state.last_sync = *request;
+    return Send(*context, "SyncReplica", state.sync, *writer);
+  }
+  grpc::Status ReconcileRepository(
+      grpc::ServerContext* context, const v1::ReconcileRepositoryRequest*,
+      grpc::ServerWriter<v1::ReconcileRepositoryResponse>* writer) override {
+    return Send(*context, "ReconcileRepository", state.reconciliation, *writer);
+  }
+  grpc::Status RunDrill(grpc::ServerContext* context, const v1::RunDrillRequest* request,
+                        grpc::ServerWriter<v1::RunDrillResponse>* writer) override {
+    state.last_drill = *request;
+    return Send(*context, "RunDrill", state.drill, *writer);
+  }
+
+ private:
+  template <typename Message>
+  grpc::Status Send(const grpc::ServerContext& context, const char* method,
+                    const std::vector<Message>& messages, grpc::ServerWriter<Message>& writer) {
+    if (grpc::Status entered = Enter(state, context, method); !entered.ok()) return entered;
+    for (const Message& message : messages) writer.Write(message);
+    return grpc::Status::OK;
+  }
+
+  FakeState& state;
+};
+
 class FakeRetention final : public v1::RetentionService::Service {
  public:
   explicit FakeRetention(FakeState& s) : state(s) {}
@@ -417,6 +476,7 @@ struct FakeServer::Services {
         policy(state),
         report(state),
         repository(state),
+        care(state),
         retention(state),
         access(state),
         restore(state) {}
@@ -425,6 +485,7 @@ struct FakeServer::Services {
   FakePolicy policy;
   FakeReport report;
   FakeRepository repository;
+  FakeCare care;
   FakeRetention retention;
   FakeAccess access;
   FakeRestore restore;
@@ -438,6 +499,7 @@ FakeServer::FakeServer()
   builder.RegisterService(&services_->policy);
   builder.RegisterService(&services_->report);
   builder.RegisterService(&services_->repository);
+  builder.RegisterService(&services_->care);
   builder.RegisterService(&services_->retention);
   builder.RegisterService(&services_->access);
   builder.RegisterService(&services_->restore);

@@ -12,6 +12,7 @@
 #include <grpcpp/server.h>
 
 #include "mooring/v1/access.grpc.pb.h"
+#include "mooring/v1/care.grpc.pb.h"
 #include "mooring/v1/fleet.grpc.pb.h"
 #include "mooring/v1/policy.grpc.pb.h"
 #include "mooring/v1/report.grpc.pb.h"
@@ -41,6 +42,15 @@ struct FakeState {
   v1::ListRequestsResponse requests;
   v1::ListRestoresResponse restores;
   v1::PruneRepositoryResponse prune;
+  v1::GetRepositoryHealthResponse health;
+  std::vector<v1::ScrubRepositoryResponse> scrub;
+  std::vector<v1::SyncReplicaResponse> sync;
+  std::vector<v1::RunDrillResponse> drill;
+  std::vector<v1::ReconcileRepositoryResponse> reconciliation;
+  v1::ListDrillsResponse drills;
+  v1::ExportCatalogResponse catalog_export;
+  v1::ListCatalogExportsResponse catalog_exports;
+  v1::ConfirmRebuildResponse confirm;
   v1::ListHoldsResponse holds;
   v1::PlanPolicyResponse policy_plan;
   v1::SimulatePolicyResponse simulated;
@@ -61,6 +71,9 @@ struct FakeState {
   v1::AssignDeviceRequest last_assign;
   v1::StartDeviceBackupRequest last_backup;
   v1::PruneRepositoryRequest last_prune;
+  v1::ScrubRepositoryRequest last_scrub;
+  v1::SyncReplicaRequest last_sync;
+  v1::RunDrillRequest last_drill;
   v1::ApplyPolicyRequest last_policy;
   v1::CreateRestoreRequest last_restore;
   v1::RevokeAgentRequest last_revoke;

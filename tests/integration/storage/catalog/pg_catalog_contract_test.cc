@@ -1,6 +1,7 @@
 // PgCatalog passes the contract of every catalog.
 
 #include "tests/contract/storage/catalog/access_contract.h"
+#include "tests/contract/storage/catalog/care_contract.h"
 #include "tests/contract/storage/catalog/collection_contract.h"
 #include "tests/contract/storage/catalog/collection_walk_contract.h"
 #include "tests/contract/storage/catalog/fleet_contract.h"
@@ -38,6 +39,7 @@ INSTANTIATE_TEST_SUITE_P(Catalog, TransactionContract, ::testing::Values(kPg), M
 INSTANTIATE_TEST_SUITE_P(Catalog, FleetContract, ::testing::Values(kPg), MakerName);
 INSTANTIATE_TEST_SUITE_P(Catalog, AccessContract, ::testing::Values(kPg), MakerName);
 INSTANTIATE_TEST_SUITE_P(Catalog, RepositoryContract, ::testing::Values(kPg), MakerName);
+INSTANTIATE_TEST_SUITE_P(Catalog, CareContract, ::testing::Values(kPg), MakerName);
 INSTANTIATE_TEST_SUITE_P(Catalog, CollectionContract, ::testing::Values(kPg), MakerName);
 INSTANTIATE_TEST_SUITE_P(Catalog, CollectionWalkContract, ::testing::Values(kPg), MakerName);
 INSTANTIATE_TEST_SUITE_P(Catalog, RetentionContract, ::testing::Values(kPg), MakerName);
