@@ -222,10 +222,10 @@ class Server::Body {
         repository_,
         storage::Repository::Open(ctx, *catalog_, *objects_, *kek_, env_.clock, env_.random));
     if (config_.replica().empty()) return absl::OkStatus();
-    absl::StatusOr<std::unique_ptr<storage::DiskObjectStore>> replica =
-        storage::DiskObjectStore::Open(env_.files, env_.clock, env_.random, config_.replica());
+    absl::StatusOr<OpenedObjectStore> replica =
+        OpenObjectStore(ctx, {env_.files, env_.clock, env_.random}, ReplicaAsRepository(config_));
     if (!replica.ok()) return Annotate(replica.status(), "replica " + config_.replica());
-    replica_ = *std::move(replica);
+    replica_ = std::move(replica->store);
     return absl::OkStatus();
   }
 

@@ -64,6 +64,15 @@ absl::StatusOr<std::unique_ptr<storage::S3CredentialSource>> CredentialsOf(
 
 }  // namespace
 
+config::v1::ServerConfig ReplicaAsRepository(const config::v1::ServerConfig& config) {
+  config::v1::ServerConfig replica = config;
+  replica.set_repository(config.replica());
+  replica.clear_object_lock_days();
+  replica.clear_s3();
+  if (config.has_replica_s3()) *replica.mutable_s3() = config.replica_s3();
+  return replica;
+}
+
 absl::Status CheckObjectStoreConfig(const config::v1::ServerConfig& config) {
   if (storage::IsS3Url(config.repository())) {
     MOORING_RETURN_IF_ERROR(SettingsOf(config).status());

@@ -28,6 +28,10 @@ struct OpenedObjectStore {
   std::string capabilities;
 };
 
+// The configuration as if the replica were the repository. Without object lock:
+// what a replica drops, the tombstones and journals of the repository say.
+config::v1::ServerConfig ReplicaAsRepository(const config::v1::ServerConfig& config);
+
 // kInvalidArgument names the key of the configuration.
 absl::Status CheckObjectStoreConfig(const config::v1::ServerConfig& config);
 

@@ -8,6 +8,7 @@
 #include "proto/yaml_message.h"
 #include "server/config/admin_token.h"
 #include "server/config/identity.h"
+#include "server/config/object_store.h"
 #include "server/config/recovery_kit.h"
 #include "server/config/server_config.h"
 #include "server/services/care_desk.h"
@@ -16,7 +17,6 @@
 #include "storage/catalog/organization_store.h"
 #include "storage/catalog/pg_catalog.h"
 #include "storage/catalog/private_postgres.h"
-#include "storage/objects/disk_object_store.h"
 
 namespace mooring::server {
 namespace {
@@ -61,10 +61,9 @@ class Rebuilder {
                                storage::PrivatePostgres::Start(ctx_, options, env_.clock));
       url = postgres_->url();
     }
-    MOORING_ASSIGN_OR_RETURN(
-        const auto objects,
-        storage::DiskObjectStore::Open(env_.files, env_.clock, env_.random, config_.repository()));
-    const storage::RebuildParts parts{.objects = *objects,
+    MOORING_ASSIGN_OR_RETURN(const OpenedObjectStore opened,
+                             OpenObjectStore(ctx_, {env_.files, env_.clock, env_.random}, config_));
+    const storage::RebuildParts parts{.objects = *opened.store,
                                       .kek = *kek_,
                                       .database_url = url,
                                       .clock = env_.clock,

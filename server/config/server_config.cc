@@ -162,8 +162,9 @@ absl::Status CheckServerConfig(config::v1::ServerConfig& config, const StateDir&
       CheckListen("listen.enrollment", *listen.mutable_enrollment(), kDefaultEnrollmentListen));
   MOORING_RETURN_IF_ERROR(
       CheckListen("listen.metrics", *listen.mutable_metrics(), kDefaultMetricsListen));
-  if (config.replica().rfind("s3:", 0) == 0) {
-    return Wrong("replica", "S3 is not available in this version; name a directory");
+  if (!config.replica().empty()) {
+    MOORING_RETURN_IF_ERROR(
+        Annotate(CheckObjectStoreConfig(ReplicaAsRepository(config)), "replica"));
   }
   if (!config.replica().empty() && config.replica() == config.repository()) {
     return Wrong("replica", "is the repository itself");
