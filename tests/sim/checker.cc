@@ -171,6 +171,19 @@ void Checker::CheckPacks() {
       });
 }
 
+bool Checker::IsAtRest() const {
+  bool is_at_rest = true;
+  const Tables& tables = ground_.catalog.tables();
+  tables.pack.ForEachCommitted([&](std::int64_t, const storage::PackRecord& pack) {
+    is_at_rest = is_at_rest && pack.state == PackState::kLive;
+  });
+  tables.chunk.ForEachCommitted([&](std::uint64_t, const IndexedChunk& chunk) {
+    is_at_rest =
+        is_at_rest && chunk.state != ChunkState::kCondemned && chunk.state != ChunkState::kLost;
+  });
+  return is_at_rest;
+}
+
 void Checker::CheckAtRest() {
   const Tables& tables = ground_.catalog.tables();
   tables.session_open.ForEachCommitted([this](const DeviceId&, const SessionId& session) {

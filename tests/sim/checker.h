@@ -21,6 +21,8 @@ class Checker {
   // whose bytes are there (I2, I3, I7), deletions are whole (I11), the sizes of
   // packs agree (I17).
   void CheckNow();
+  // No pack is staged or doomed, no chunk condemned or lost.
+  bool IsAtRest() const;
   // At rest, with no session open: nothing is left over (I17).
   void CheckAtRest();
   // At the end, on a quiet system and from within a task: everything that was

@@ -120,16 +120,6 @@ class RisenChunks final : public MemoryChunkIndex {
   }
 };
 
-class MovedAnyway final : public MemoryChunkIndex {
- public:
-  using MemoryChunkIndex::MemoryChunkIndex;
-
- protected:
-  bool MayMove(const IndexedChunk& /*chunk*/, std::int64_t /*from_no*/) const override {
-    return true;
-  }
-};
-
 template <typename Store, typename Base>
 std::unique_ptr<Base> Make(MemoryTx& tx, Tables& tables) {
   return std::make_unique<Store>(tx, tables);
@@ -153,7 +143,6 @@ const std::vector<PlantedBugInfo>& PlantedBugs() {
       {PlantedBug::kCommitSkipsRecheck, "commit-skips-recheck", "collect"},
       {PlantedBug::kRepositoryNotLocked, "repository-not-locked", "collect"},
       {PlantedBug::kDoomedLivesAgain, "doomed-lives-again", "collect"},
-      {PlantedBug::kRepointUnchecked, "repoint-unchecked", "collect"},
   };
   return *bugs;
 }
@@ -195,9 +184,6 @@ StoreMakers MakersWith(PlantedBug bug) {
       break;
     case PlantedBug::kDoomedLivesAgain:
       makers.chunks = Make<RisenChunks, storage::ChunkIndex>;
-      break;
-    case PlantedBug::kRepointUnchecked:
-      makers.chunks = Make<MovedAnyway, storage::ChunkIndex>;
       break;
     case PlantedBug::kRepositoryNotLocked:
       makers.locks_repository = false;

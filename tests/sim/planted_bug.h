@@ -26,7 +26,6 @@ enum class PlantedBug {
   kCommitSkipsRecheck,     // References count as live whatever their state.
   kRepositoryNotLocked,    // The repository lock is not taken.
   kDoomedLivesAgain,       // An upload makes a doomed row live over its old bytes.
-  kRepointUnchecked,       // Compaction moves rows without looking at them again.
   kDeletionForgotten,      // A deletion says OK and leaves the row as it was.
 };
 

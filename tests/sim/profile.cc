@@ -84,11 +84,17 @@ std::optional<Profile> DrawProfile(std::string_view name, Dice& dice) {
     if (!is_swarm) ++profile.hostile_agents;
   }
   if (name == "collect") {
-    profile.collect_every = absl::Minutes(1);
-    profile.delete_every = absl::Minutes(10);
-    profile.backup_pause = absl::Seconds(30);
-    profile.young_pack = profile.condemned_for = profile.doomed_for = absl::ZeroDuration();
-    profile.orphan_age = absl::ZeroDuration();
+    // Few contents that come and go, and rounds all the time: everybody meets.
+    profile.agents = profile.devices = 4;
+    profile.people = 1;
+    profile.contents = 3;
+    profile.agent_skips_find = 400;
+    profile.collect_every = absl::Seconds(20);
+    profile.delete_every = absl::Minutes(2);
+    profile.backup_pause = absl::Seconds(10);
+    profile.young_pack = profile.orphan_age = absl::ZeroDuration();
+    profile.condemned_for = Pick(dice, {absl::ZeroDuration(), absl::Minutes(1)});
+    profile.doomed_for = Pick(dice, {absl::ZeroDuration(), absl::Minutes(2)});
     profile.marks_min = 0;
   }
   if (name == "travel") {

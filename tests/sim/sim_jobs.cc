@@ -124,8 +124,11 @@ absl::Status Collect(Ground& ground, ServerLife& life) {
   const absl::StatusOr<v1::CollectionReport> report =
       collector.Collect({}, {}, [](std::string_view, std::uint64_t, std::uint64_t) {});
   ground.trace.Note("collect", {}, report.status().code());
-  if (absl::IsDataLoss(report.status()) && !life.dead()) {
-    ground.oracle.Fail(fmt::format("I3: the collector stops: {}", report.status().ToString()));
+  // A read that came back wrong ends a round; only what is latched is a verdict.
+  const storage::CollectionState* const state =
+      ground.catalog.tables().collection_state.Committed(Tables::kOne);
+  if (!state->stop_reason.empty()) {
+    ground.oracle.Fail(fmt::format("I3: the collector stops: {}", state->stop_reason));
   }
   return report.status();
 }

@@ -13,6 +13,8 @@ namespace mooring::testing {
 namespace {
 
 constexpr std::size_t kSubjectBytes = 16;
+// One read that came back wrong may refuse a start; the next ones are good.
+constexpr int kRefusedStartsMax = 3;
 
 }  // namespace
 
@@ -143,15 +145,22 @@ void SimServer::Main() {
     if (opened.ok() && !life->dead()) {
       RunJobs(life);
       life->WaitForEnd();
-    } else if (!opened.ok() && !life->dead() && !absl::IsUnavailable(opened) &&
-               !absl::IsUnknown(opened) && !absl::IsAborted(opened) &&
-               !absl::IsResourceExhausted(opened)) {
-      ground_.oracle.Fail(fmt::format("I4: the repository does not open: {}", opened.ToString()));
     }
+    JudgeStart(*life, opened);
     life->Kill();
     life_ = nullptr;
     ground_.scheduler.Sleep(absl::Milliseconds(ground_.dice.Between(100, 20'000)));
   }
+}
+
+// Faults may refuse a start; what refuses it again and again is for good.
+void SimServer::JudgeStart(const ServerLife& life, const absl::Status& opened) {
+  const bool is_refused = !opened.ok() && !life.dead() && !absl::IsUnavailable(opened) &&
+                          !absl::IsUnknown(opened) && !absl::IsAborted(opened) &&
+                          !absl::IsResourceExhausted(opened);
+  refused_starts_ = is_refused ? refused_starts_ + 1 : 0;
+  if (refused_starts_ < kRefusedStartsMax) return;
+  ground_.oracle.Fail(fmt::format("I4: the repository does not open: {}", opened.ToString()));
 }
 
 void SimServer::RunJobs(const std::shared_ptr<ServerLife>& life) {

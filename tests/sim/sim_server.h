@@ -111,11 +111,13 @@ class SimServer {
 
  private:
   void Main();
+  void JudgeStart(const ServerLife& life, const absl::Status& opened);
   void RunJobs(const std::shared_ptr<ServerLife>& life);
 
   Ground& ground_;
   const int number_;
   absl::Duration offset_ = absl::ZeroDuration();
+  int refused_starts_ = 0;  // In a row.
   std::shared_ptr<ServerLife> life_;
 };
 

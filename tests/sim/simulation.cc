@@ -191,8 +191,9 @@ void Simulation::WindDown() {
 void Simulation::JudgeQuietSystem(ServerLife& life) {
   checker_.CheckAcknowledged(life);
   // Every lease ends, and whatever nobody needs goes through every state and away.
-  constexpr int kRounds = 8;
-  for (int i = 0; i < kRounds && !ground_.oracle.failure(); ++i) {
+  constexpr int kRoundsMax = 30;
+  for (int i = 0; i < kRoundsMax && !ground_.oracle.failure(); ++i) {
+    if (i >= 4 && checker_.IsAtRest()) break;
     ground_.scheduler.Sleep(absl::Hours(200));
     const absl::Status expired = life.repository().ExpireSessions({}).status();
     if (!expired.ok()) {
