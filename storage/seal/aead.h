@@ -24,14 +24,14 @@ inline constexpr std::size_t kAeadTagBytes = 16;
 inline constexpr std::size_t kAeadMessageBytesMax = std::size_t{1} << 30;
 
 // Writes ciphertext and tag to `out`, which is kAeadTagBytes longer than
-// `plaintext` and begins where it does, or does not overlap it. `aad` is the concatenation of its
-// parts.
+// `plaintext` and begins where it does, or does not overlap it. `aad` is the
+// concatenation of its parts.
 void AeadSeal(ByteView key, ByteView nonce, std::initializer_list<ByteView> aad, ByteView plaintext,
               std::span<std::byte> out);
 
 // Writes the plaintext of `sealed` (ciphertext and tag) to `out`, which is
-// kAeadTagBytes shorter and begins where it does, or does not overlap it. kDataLoss: not authentic,
-// and `out` is all zero. `sealed` is at least kAeadTagBytes long.
+// kAeadTagBytes shorter and does not overlap it. kDataLoss: not authentic, and
+// `out` is all zero. `sealed` is at least kAeadTagBytes long.
 absl::Status AeadOpen(ByteView key, ByteView nonce, std::initializer_list<ByteView> aad,
                       ByteView sealed, std::span<std::byte> out);
 

@@ -13,6 +13,7 @@
 #include <absl/cleanup/cleanup.h>
 
 #include "storage/base/status.h"
+#include "tests/support/synthetic_engine.h"
 
 namespace mooring::testing {
 namespace {
@@ -36,15 +37,7 @@ class FolderPhone final : public agent::Engine {
   explicit FolderPhone(std::string serial) : serial_(std::move(serial)) {}
 
   absl::StatusOr<agent::ProbeResult> Probe(const OpContext&) override {
-    agent::ProbeResult result;
-    result.facts.set_platform(v1::PLATFORM_IOS);
-    result.facts.set_serial(serial_);
-    result.facts.set_model("Folder1,1");
-    result.facts.set_os_version("1.0");
-    result.facts.set_trusted(true);
-    result.facts.set_battery_percent(80);
-    result.message = "Ready";
-    return result;
+    return ReadyPhone(serial_, "Folder1,1");
   }
 
   absl::StatusOr<agent::ProbeResult> Prepare(const OpContext& ctx, agent::ProgressSink&) override {

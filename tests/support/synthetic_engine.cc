@@ -53,16 +53,20 @@ std::string SyntheticPath(std::uint32_t file) {
   return fmt::format("full/{:02x}/{:040x}", file % 256, Mix(file));
 }
 
-absl::StatusOr<agent::ProbeResult> SyntheticEngine::Probe(const OpContext&) {
+agent::ProbeResult ReadyPhone(const std::string& serial, const std::string& model) {
   agent::ProbeResult result;
   result.facts.set_platform(v1::PLATFORM_IOS);
-  result.facts.set_serial(serial_);
-  result.facts.set_model("Synthetic1,1");
+  result.facts.set_serial(serial);
+  result.facts.set_model(model);
   result.facts.set_os_version("1.0");
   result.facts.set_trusted(true);
   result.facts.set_battery_percent(80);
   result.message = "Ready";
   return result;
+}
+
+absl::StatusOr<agent::ProbeResult> SyntheticEngine::Probe(const OpContext&) {
+  return ReadyPhone(serial_, "Synthetic1,1");
 }
 
 absl::StatusOr<agent::ProbeResult> SyntheticEngine::Prepare(const OpContext& ctx,

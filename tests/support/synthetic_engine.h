@@ -51,6 +51,9 @@ class SyntheticContent {
 };
 std::string SyntheticPath(std::uint32_t file);
 
+// What a phone without a phone says of itself: trusted, charged, ready.
+agent::ProbeResult ReadyPhone(const std::string& serial, const std::string& model);
+
 // Thread-bound, as every engine. The hooks outlive it.
 class SyntheticEngine final : public agent::Engine {
  public:

@@ -21,12 +21,14 @@ class Contestant {
   virtual StepCost Restore(int device, const std::string& folder) = 0;
   // Reads all that is stored and checks it.
   virtual StepCost Verify() = 0;
-  // Forgets all but the newest snapshot of each device and frees what only they held.
+  // Forgets all but the newest snapshot of each device and frees what only they
+  // held; has not run where the program cannot.
   virtual StepCost Prune() = 0;
 };
 
-// Each in a directory of its own below `directory`.
-std::unique_ptr<Contestant> MakeMooring(const std::string& directory);
+// In a temporary directory of its own.
+std::unique_ptr<Contestant> MakeMooring();
+// The others keep what they store below `directory`.
 // Straight into a directory, or through its REST protocol as served by rclone
 // (without TLS, as its users do on one host).
 std::unique_ptr<Contestant> MakeRestic(const std::string& directory, bool over_rest);
