@@ -1,3 +1,4 @@
+#include "server/config/rebuild.h"
 
 #include <memory>
 #include <utility>
@@ -7,7 +8,6 @@
 #include "proto/yaml_message.h"
 #include "server/config/admin_token.h"
 #include "server/config/identity.h"
-#include "server/config/object_store.h"
 #include "server/config/object_store.h"
 #include "server/config/recovery_kit.h"
 #include "server/config/server_config.h"
