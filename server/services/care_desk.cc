@@ -9,9 +9,9 @@
 #include "server/services/proto_time.h"
 #include "storage/base/status.h"
 #include "storage/catalog/drill_store.h"
+#include "storage/collection/doom_journal.h"
 #include "storage/repository/damage.h"
 #include "storage/repository/key_custody.h"
-#include "storage/retention/doom_journal.h"
 
 namespace mooring::server {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "storage/retention/collector.h"
+#include "storage/collection/collector.h"
 #include "storage/retention/prune.h"
 
 namespace mooring::testing {

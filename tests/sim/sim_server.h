@@ -7,8 +7,8 @@
 #include <memory>
 #include <string>
 
+#include "storage/collection/round.h"
 #include "storage/repository/repository.h"
-#include "storage/retention/round.h"
 #include "storage/seal/key_ring.h"
 #include "tests/sim/ground.h"
 #include "tests/sim/sim_object_store.h"

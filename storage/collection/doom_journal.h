@@ -17,8 +17,8 @@
 #include "storage/base/ids.h"
 #include "storage/base/op_context.h"
 #include "storage/base/secret_bytes.h"
+#include "storage/collection/round.h"
 #include "storage/objects/object_store.h"
-#include "storage/retention/round.h"
 
 namespace mooring::storage {
 

@@ -1,4 +1,4 @@
-#include "storage/retention/doom_journal.h"
+#include "storage/collection/doom_journal.h"
 
 #include <algorithm>
 #include <string>

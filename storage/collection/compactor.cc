@@ -1,4 +1,4 @@
-#include "storage/retention/compactor.h"
+#include "storage/collection/compactor.h"
 
 #include <algorithm>
 #include <map>
