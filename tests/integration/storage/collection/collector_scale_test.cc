@@ -8,7 +8,7 @@
 #include "storage/catalog/sql.h"
 #include "storage/collection/mark.h"
 #include "storage/repository/chunk_set.h"
-#include "tests/integration/storage/retention/collector_fixture.h"
+#include "tests/integration/storage/collection/collector_fixture.h"
 
 namespace mooring::testing {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "storage/collection/doom_journal.h"
 #include "storage/repository/epoch.h"
-#include "tests/integration/storage/retention/collector_fixture.h"
+#include "tests/integration/storage/collection/collector_fixture.h"
 
 namespace mooring::testing {
 namespace {
