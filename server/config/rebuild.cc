@@ -119,6 +119,8 @@ class Rebuilder {
     config::v1::ServerConfig written = config_;
     written.clear_limits();
     written.clear_care();
+    written.clear_pruning();
+    written.clear_collection();
     if (written.repository() == dir_.repository()) written.clear_repository();
     if (written.kek_file() == dir_.kek()) written.clear_kek_file();
     const std::string text =

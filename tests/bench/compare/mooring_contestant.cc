@@ -22,12 +22,13 @@ constexpr int kRounds = 8;
 
 class MooringContestant final : public Contestant {
  public:
-  // Collection waits for nothing, as the others' does not.
-  MooringContestant()
-      : server_({"store_reserve_bytes: 1", "collection:", "  pack_hours: 0", "  condemned_hours: 0",
-                 "  doomed_hours: 0", "  orphan_hours: 0",
-                 "care:", "  scrub_bytes_per_second: 100000000000"}),
-        agent_(server_, "agent") {
+  MooringContestant() : server_({"store_reserve_bytes: 1"}), agent_(server_, "agent") {
+    // Collection waits for nothing and scrubbing does not hold back, as with the others.
+    std::ofstream(server_.state() + "/mooringd.yaml", std::ios::app)
+        << "collection:\n  pack_hours: 0\n  condemned_hours: 0\n  doomed_hours: 0\n"
+           "  orphan_hours: 0\ncare:\n  scrub_bytes_per_second: 100000000000\n";
+    server_.Stop(SIGTERM);
+    server_.Start();
     agent_.Enroll();
     agent_.StartDaemon();
   }
