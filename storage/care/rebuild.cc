@@ -382,7 +382,7 @@ absl::Status RebuildWork::EnterPacks() {
       });
   MOORING_RETURN_IF_ERROR(listed);
   // Journaled ones last: only what no other pack holds is looked for in them.
-  std::ranges::stable_partition(objects, [&](const ObjectInfo& info) {
+  std::stable_partition(objects.begin(), objects.end(), [&](const ObjectInfo& info) {
     const std::optional<PackId> pack = PackOfObjectKey(info.key);
     return pack && !journaled_.contains(*pack);
   });
