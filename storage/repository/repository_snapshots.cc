@@ -177,7 +177,7 @@ absl::Status RepositoryImpl::WriteTombstone(const OpContext& ctx, const Snapshot
   if (!absl::IsAlreadyExists(put)) return put;
   // An earlier attempt's: it stands, if it is whole.
   MOORING_ASSIGN_OR_RETURN(const Bytes there,
-                           ReadWholeObject(objects_, ctx, key, kTombstoneBytesMax));
+                           ReadSettledObject(objects_, ctx, key, kTombstoneBytesMax));
   const absl::StatusOr<Tombstone> tombstone = DecodeTombstone(there);
   if (tombstone.ok() && tombstone->snapshot == snapshot) return absl::OkStatus();
   MOORING_RETURN_IF_ERROR(objects_.Remove(ctx, key));
@@ -238,7 +238,7 @@ absl::Status RepositoryImpl::FinishDeletions(const OpContext& ctx) {
   for (const SnapshotId& snapshot : unfinished) {
     MOORING_ASSIGN_OR_RETURN(
         const Bytes bytes,
-        ReadWholeObject(objects_, ctx, TombstoneObjectKey(snapshot), kTombstoneBytesMax));
+        ReadSettledObject(objects_, ctx, TombstoneObjectKey(snapshot), kTombstoneBytesMax));
     const absl::StatusOr<Tombstone> tombstone = DecodeTombstone(bytes);
     // One that was torn was never acknowledged, and says nothing.
     if (!tombstone.ok() || tombstone->snapshot != snapshot) continue;

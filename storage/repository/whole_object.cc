@@ -1,6 +1,7 @@
 #include "storage/repository/whole_object.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -8,6 +9,11 @@
 #include "storage/repository/store_refusal.h"
 
 namespace mooring::storage {
+namespace {
+
+constexpr int kReadsMax = 3;
+
+}  // namespace
 
 absl::StatusOr<Bytes> ReadWholeObject(ObjectStore& objects, const OpContext& ctx,
                                       std::string_view key, std::uint64_t bytes_max) {
@@ -22,14 +28,30 @@ absl::StatusOr<Bytes> ReadWholeObject(ObjectStore& objects, const OpContext& ctx
   return bytes;
 }
 
+absl::StatusOr<Bytes> ReadSettledObject(ObjectStore& objects, const OpContext& ctx,
+                                        std::string_view key, std::uint64_t bytes_max) {
+  MOORING_ASSIGN_OR_RETURN(Bytes last, ReadWholeObject(objects, ctx, key, bytes_max));
+  for (int i = 1; i < kReadsMax; ++i) {
+    MOORING_ASSIGN_OR_RETURN(Bytes bytes, ReadWholeObject(objects, ctx, key, bytes_max));
+    if (bytes == last) return bytes;
+    last = std::move(bytes);
+  }
+  return absl::UnavailableError(
+      fmt::format("object {}: the store gives other bytes at each read", key));
+}
+
 absl::Status PutAndReadBack(ObjectStore& objects, const OpContext& ctx, std::string_view key,
                             ByteView body) {
   MOORING_RETURN_IF_ERROR(ForCaller(objects.Put(ctx, key, body, absl::InfinitePast())));
-  const absl::StatusOr<Bytes> back = ReadWholeObject(objects, ctx, key, body.size());
-  if (back.ok() && std::equal(back->begin(), back->end(), body.begin(), body.end())) {
-    return absl::OkStatus();
+  // It may be an equal one that was there before, which others stand on: one wrong
+  // read is no reason to remove it.
+  for (int i = 0; i < kReadsMax; ++i) {
+    const absl::StatusOr<Bytes> back = ReadWholeObject(objects, ctx, key, body.size());
+    if (back.ok() && std::equal(back->begin(), back->end(), body.begin(), body.end())) {
+      return absl::OkStatus();
+    }
+    if (!back.ok() && !absl::IsDataLoss(back.status())) return back.status();
   }
-  if (!back.ok() && !absl::IsDataLoss(back.status())) return back.status();
   MOORING_RETURN_IF_ERROR(objects.Remove(ctx, key));
   return absl::UnavailableError(
       fmt::format("object {}: the store gave back other bytes than it was given", key));

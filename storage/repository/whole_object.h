@@ -15,9 +15,15 @@ namespace mooring::storage {
 absl::StatusOr<Bytes> ReadWholeObject(ObjectStore& objects, const OpContext& ctx,
                                       std::string_view key, std::uint64_t bytes_max);
 
+// As ReadWholeObject, for objects without a checksum of their own: read until two
+// reads in a row agree, so that a byte that went wrong on its way is neither
+// believed nor taken for damage. kUnavailable: they do not come to agree.
+absl::StatusOr<Bytes> ReadSettledObject(ObjectStore& objects, const OpContext& ctx,
+                                        std::string_view key, std::uint64_t bytes_max);
+
 // Stores `body` and reads it back: a store may say OK and hold something else.
-// kAlreadyExists: the key holds other bytes. kUnavailable: it came back
-// different, and has been removed.
+// kAlreadyExists: the key holds other bytes. kUnavailable: it came back different
+// again and again, and has been removed.
 absl::Status PutAndReadBack(ObjectStore& objects, const OpContext& ctx, std::string_view key,
                             ByteView body);
 

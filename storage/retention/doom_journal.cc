@@ -29,6 +29,15 @@ Sha256Digest MacOf(const SecretBytes& pack_index_key, ByteView bytes) {
   return HmacSha256(key.view(), {bytes});
 }
 
+absl::StatusOr<DoomJournal> ReadDoomJournal(const OpContext& ctx, ObjectStore& objects,
+                                            const SecretBytes& pack_index_key,
+                                            const std::string& key) {
+  MOORING_ASSIGN_OR_RETURN(const Bytes bytes, ReadWholeObject(objects, ctx, key, kJournalBytesMax));
+  absl::StatusOr<DoomJournal> journal = DecodeDoomJournal(pack_index_key, bytes);
+  if (!journal.ok()) return Annotate(journal.status(), fmt::format("object {}", key));
+  return journal;
+}
+
 // Journals none of whose packs is still to go have done their work. The
 // newest stays: its number is what an older catalog is told apart by.
 absl::Status RemoveSpentJournals(const OpContext& ctx, ObjectStore& objects,
@@ -96,11 +105,13 @@ absl::StatusOr<std::vector<DoomJournal>> ReadDoomJournals(const OpContext& ctx,
   std::vector<DoomJournal> journals;
   for (const std::uint64_t generation : generations) {
     const std::string key = DoomJournalObjectKey(generation);
-    const absl::StatusOr<Bytes> bytes = ReadWholeObject(objects, ctx, key, kJournalBytesMax);
-    if (absl::IsNotFound(bytes.status())) continue;  // Another round removed it meanwhile.
-    if (!bytes.ok()) return bytes.status();
-    absl::StatusOr<DoomJournal> journal = DecodeDoomJournal(pack_index_key, *bytes);
-    if (!journal.ok()) return Annotate(journal.status(), fmt::format("object {}", key));
+    absl::StatusOr<DoomJournal> journal = ReadDoomJournal(ctx, objects, pack_index_key, key);
+    // What went wrong on its way is right the next time.
+    if (absl::IsDataLoss(journal.status())) {
+      journal = ReadDoomJournal(ctx, objects, pack_index_key, key);
+    }
+    if (absl::IsNotFound(journal.status())) continue;  // Another round removed it meanwhile.
+    if (!journal.ok()) return journal.status();
     if (journal->generation != generation) {
       return absl::DataLossError(
           fmt::format("object {}: it is the journal of another generation", key));
