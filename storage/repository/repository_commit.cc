@@ -213,17 +213,11 @@ absl::StatusOr<std::vector<ChunkId>> RepositoryImpl::FindMissing(const OpContext
 absl::Status RepositoryImpl::StoreSnapshotKey(const OpContext& ctx, const SessionRecord& session) {
   const std::string key = SnapshotKeyObjectKey(session.snapshot);
   const Bytes& wrapped = session.wrapped_snapshot_key;
-  const absl::Status put = PutAndReadBack(objects_, ctx, key, wrapped);
+  const absl::Status put = PutChecked(objects_, ctx, key, wrapped);
   if (!absl::IsAlreadyExists(put)) return put;
   return catalog_.Run(ctx, [&](Transaction& tx) -> absl::Status {
     MOORING_RETURN_IF_ERROR(HoldOpenSession(tx, session.id));
-    const absl::StatusOr<Bytes> there = ReadSettledObject(objects_, ctx, key, wrapped.size());
-    if (there.ok() && *there == wrapped) return absl::OkStatus();  // Another commit's.
-    if (!there.ok() && !absl::IsNotFound(there.status()) && !absl::IsDataLoss(there.status())) {
-      return there.status();
-    }
-    MOORING_RETURN_IF_ERROR(objects_.Remove(ctx, key));
-    return PutAndReadBack(objects_, ctx, key, wrapped);
+    return ReplaceChecked(objects_, ctx, key, wrapped);
   });
 }
 
@@ -238,7 +232,7 @@ absl::StatusOr<Bytes> RepositoryImpl::StoreCommitRecord(const OpContext& ctx,
   created_at = absl::FromUnixMicros(absl::ToUnixMicros(clock_.Now()));
   MOORING_ASSIGN_OR_RETURN(std::string bytes,
                            Serialized(MakeRecord(session, commit, request, created_at)));
-  const absl::Status put = PutAndReadBack(objects_, ctx, key, AsBytes(bytes));
+  const absl::Status put = PutChecked(objects_, ctx, key, AsBytes(bytes));
   if (put.ok()) return ToBytes(bytes);
   if (!absl::IsAlreadyExists(put)) return put;
 
@@ -262,8 +256,7 @@ absl::Status RepositoryImpl::ReplaceCommitRecord(const OpContext& ctx, const Ses
   return catalog_.Run(ctx, [&](Transaction& tx) -> absl::Status {
     MOORING_RETURN_IF_ERROR(HoldOpenSession(tx, session.id));
     // Outside of the transaction, but the same each time the body runs.
-    MOORING_RETURN_IF_ERROR(objects_.Remove(ctx, key));
-    return PutAndReadBack(objects_, ctx, key, record);
+    return ReplaceChecked(objects_, ctx, key, record);
   });
 }
 

@@ -22,8 +22,18 @@ absl::StatusOr<Bytes> ReadSettledObject(ObjectStore& objects, const OpContext& c
                                         std::string_view key, std::uint64_t bytes_max);
 
 // Stores `body` and reads it back: a store may say OK and hold something else.
-// kAlreadyExists: the key holds other bytes. kUnavailable: it came back different
-// again and again, and has been removed.
+// kAlreadyExists: the key holds other bytes, `body` torn among them, which is left
+// as it is: where several write under one key, only who holds their lock may
+// remove it, or a good one that another has put in its place would go.
+absl::Status PutChecked(ObjectStore& objects, const OpContext& ctx, std::string_view key,
+                        ByteView body);
+
+// The same under that lock: what differs is replaced. kUnavailable: it still differs.
+absl::Status ReplaceChecked(ObjectStore& objects, const OpContext& ctx, std::string_view key,
+                            ByteView body);
+
+// As PutChecked, where nobody else writes under this key: what came back different
+// again and again has been removed, and kUnavailable says so.
 absl::Status PutAndReadBack(ObjectStore& objects, const OpContext& ctx, std::string_view key,
                             ByteView body);
 
