@@ -15,7 +15,7 @@
 
 namespace mooring::testing {
 
-// Wraps keys without hiding them: the simulation keeps no secrets.
+// Wraps keys under a checksum without hiding them: the simulation keeps no secrets.
 class PlainKek final : public storage::KekProvider {
  public:
   absl::StatusOr<Bytes> Wrap(storage::KeyPurpose purpose, ByteView subject, ByteView key) override;
