@@ -163,8 +163,8 @@ absl::StatusOr<ExitCode> ReplicaStatus(Invocation& run) {
     run.output().Print(table);
   }
   const v1::ReplicaHealth& replica = health.replica();
-  const bool is_late = replica.packs_behind() > 0 &&
-                       run.now() - ToTime(replica.behind_since()) > kReplicaLate;
+  const bool is_late =
+      replica.packs_behind() > 0 && run.now() - ToTime(replica.behind_since()) > kReplicaLate;
   return is_late ? ExitCode::kFindings : ExitCode::kOk;
 }
 
