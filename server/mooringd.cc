@@ -14,6 +14,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <malloc.h>
 #include <pthread.h>
 
 #include "server/config/init.h"
@@ -278,7 +279,17 @@ void AddInit(CLI::App& app, Options& options) {
       "One person may approve their own requests; recorded for good");
 }
 
+// Messages and packs come and go by the MiB. What glibc gives back to the kernel
+// after each of them is mapped and zeroed again for the next: 200,000 page faults
+// and 0.4 CPU-s for a GiB that is backed up. Two arenas bound what is kept.
+void KeepFreedMemory() {
+  mallopt(M_MMAP_THRESHOLD, 8 << 20);
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
+  mallopt(M_ARENA_MAX, 2);
+}
+
 int Main(int argc, char** argv) {
+  KeepFreedMemory();
   HardenProcess();
   RequireTls13();
   Options options;

@@ -114,7 +114,8 @@ class ChunkIndex {
       const PersonId& person, const DomainId& domain, std::span<const ChunkId> ids) = 0;
 
   // As FindLive, after the condemned ones among those that `person` may
-  // reference have been made live again. The caller holds the session's row.
+  // reference have been made live again. The caller makes sure, in the same
+  // transaction, that the session is open.
   virtual absl::StatusOr<std::vector<std::optional<LiveChunk>>> FindAndTouch(
       const PersonId& person, const DomainId& domain, std::span<const ChunkId> ids) = 0;
 

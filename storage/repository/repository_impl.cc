@@ -150,11 +150,14 @@ RepositoryImpl::RepositoryImpl(Catalog& catalog, ObjectStore& objects, KekProvid
       organization_domain_(DeriveDomainKeys(organization_key_).id),
       reader_(catalog, objects, clock) {}
 
+std::optional<DomainId> RepositoryImpl::KnownDomainOf(const PersonId& person) {
+  MutexLock lock(mutex_);
+  const auto found = domains_.find(person);
+  return found == domains_.end() ? std::nullopt : std::optional(found->second);
+}
+
 absl::StatusOr<DomainId> RepositoryImpl::DomainOf(const OpContext& ctx, const PersonId& person) {
-  {
-    MutexLock lock(mutex_);
-    if (const auto found = domains_.find(person); found != domains_.end()) return found->second;
-  }
+  if (const auto known = KnownDomainOf(person)) return *known;
   MOORING_ASSIGN_OR_RETURN(const SecretBytes key, keys_.ExistingPersonKey(ctx, person));
   const DomainId domain = DeriveDomainKeys(key).id;
   MutexLock lock(mutex_);

@@ -86,6 +86,7 @@ class RepositoryImpl final : public Repository {
   // Sessions.
   absl::StatusOr<SessionRecord> GetOpenSession(const OpContext& ctx, const SessionId& session,
                                                const AgentId* agent);
+  std::optional<DomainId> KnownDomainOf(const PersonId& person);
   absl::StatusOr<DomainId> DomainOf(const OpContext& ctx, const PersonId& person);
 
   // Commit.

@@ -82,6 +82,12 @@ absl::Status NoteTouched(Transaction& tx, const SessionId& session, const ChunkS
   return tx.collection().MergeTouches(session, numbers, merged.Serialize());
 }
 
+absl::Status CheckOpen(const std::optional<SessionRecord>& record) {
+  if (!record) return absl::PermissionDeniedError("no such session of this agent");
+  if (record->state == v1::SESSION_STATE_OPEN) return absl::OkStatus();
+  return absl::FailedPreconditionError("the session is over");
+}
+
 }  // namespace
 
 absl::StatusOr<BegunSession> RepositoryImpl::Begin(const OpContext& ctx,
@@ -255,12 +261,8 @@ absl::StatusOr<SessionRecord> RepositoryImpl::GetOpenSession(const OpContext& ct
     return absl::OkStatus();
   }));
   // Another agent's session and none at all look the same from outside.
-  if (!record || (agent != nullptr && record->agent != *agent)) {
-    return absl::PermissionDeniedError("no such session of this agent");
-  }
-  if (record->state != v1::SESSION_STATE_OPEN) {
-    return absl::FailedPreconditionError("the session is over");
-  }
+  if (record && agent != nullptr && record->agent != *agent) record.reset();
+  MOORING_RETURN_IF_ERROR(CheckOpen(record));
   return *std::move(record);
 }
 
@@ -272,29 +274,41 @@ absl::StatusOr<std::vector<bool>> RepositoryImpl::Find(const OpContext& ctx,
     return absl::InvalidArgumentError(
         fmt::format("find: {} ids, more than {}", ids.size(), kFindIdsMax));
   }
-  MOORING_ASSIGN_OR_RETURN(const SessionRecord record, GetOpenSession(ctx, session, nullptr));
-  MOORING_ASSIGN_OR_RETURN(const DomainId person_domain, DomainOf(ctx, record.person));
-  if (domain != person_domain && domain != organization_domain_) {
-    return absl::PermissionDeniedError("find: the domain is not the session's");
-  }
   std::vector<bool> present;
   present.reserve(ids.size());
+  std::optional<PersonId> stranger;  // Whose domain has not been worked out yet.
   const auto find = [&](Transaction& tx) -> absl::Status {
     present.clear();
+    stranger.reset();
     MOORING_RETURN_IF_ERROR(CheckEpoch(tx, {}));
-    MOORING_ASSIGN_OR_RETURN(const auto open, tx.sessions().Get(session, RowLock::kShared));
-    if (!open || open->state != v1::SESSION_STATE_OPEN) {
-      return absl::FailedPreconditionError("the session is over");
+    MOORING_ASSIGN_OR_RETURN(const auto record, tx.sessions().Get(session));
+    MOORING_RETURN_IF_ERROR(CheckOpen(record));
+    const std::optional<DomainId> person_domain = KnownDomainOf(record->person);
+    if (!person_domain) {
+      stranger = record->person;
+      return absl::OkStatus();
     }
-    MOORING_ASSIGN_OR_RETURN(const auto live, tx.chunks().FindAndTouch(record.person, domain, ids));
+    if (domain != *person_domain && domain != organization_domain_) {
+      return absl::PermissionDeniedError("find: the domain is not the session's");
+    }
+    MOORING_ASSIGN_OR_RETURN(const auto live,
+                             tx.chunks().FindAndTouch(record->person, domain, ids));
     ChunkSet touched;
     for (const std::optional<LiveChunk>& chunk : live) {
       present.push_back(chunk.has_value());
       if (chunk) touched.Add(chunk->no);
     }
-    return touched.empty() ? absl::OkStatus() : NoteTouched(tx, session, touched);
+    // Where nothing is there nothing was written, and the commit waits for no disk.
+    if (touched.empty()) return absl::OkStatus();
+    MOORING_ASSIGN_OR_RETURN(const auto held, tx.sessions().Get(session, RowLock::kShared));
+    MOORING_RETURN_IF_ERROR(CheckOpen(held));
+    return NoteTouched(tx, session, touched);
   };
   MOORING_RETURN_IF_ERROR(catalog_.Run(ctx, find));
+  if (stranger) {
+    MOORING_RETURN_IF_ERROR(DomainOf(ctx, *stranger).status());
+    MOORING_RETURN_IF_ERROR(catalog_.Run(ctx, find));
+  }
   return present;
 }
 
