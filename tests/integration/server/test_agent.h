@@ -48,6 +48,8 @@ class TestAgent {
 
   // A new certificate over the connection; later calls use it.
   absl::Status Renew();
+  // A new connection at once, as to a server that was restarted: a channel would wait a while.
+  void Reconnect() { Connect(); }
 
   // Begins, waiting in the queue, and opens the session keys.
   absl::StatusOr<v1::BeginBackupResponse> Begin(const std::string& serial,
