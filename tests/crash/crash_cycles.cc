@@ -19,7 +19,7 @@
 #include "storage/catalog/sql.h"
 #include "tests/crash/crash_world.h"
 #include "tests/crash/failpoint_board.h"
-#include "tests/crash/shipped_server.h"
+#include "tests/crash/watched.h"
 
 namespace mooring::testing {
 namespace {
@@ -169,7 +169,7 @@ class Cycles {
     for (std::uint64_t cycle = 1; cycle <= options_.cycles; ++cycle) {
       const Plan plan = options_.replay.empty() ? Draw() : PlanOf(options_.replay).value();
       const absl::Time begin = absl::Now();
-      const absl::Status status = Watched([&] { return RunCycle(plan, cycle); });
+      const absl::Status status = Watched(server_, kHung, [&] { return RunCycle(plan, cycle); });
       if (!status.ok()) {
         failed_ = true;
         std::fprintf(stderr,
@@ -246,7 +246,8 @@ class Cycles {
     const Census::Call& call = calls.at(random_.Below(calls.size()));
     Failpoint failpoint{.op = call.op,
                         .place = call.place,
-                        .nth = 1 + random_.Below(call.count),
+                        // Rather early: what comes late is not reached when there is less to do.
+                        .nth = 1 + random_.Below(1 + random_.Below(call.count)),
                         .action = FailAction::kKillBefore,
                         .error = 0,
                         .forever = false};
@@ -267,22 +268,6 @@ class Cycles {
       failpoint.error = call.op == FailOp::kWrite || call.op == FailOp::kCreate ? ENOSPC : EIO;
     }
     return failpoint;
-  }
-
-  // Of a cycle that hangs, the server is killed: its calls end, and the cycle fails.
-  template <typename Body>
-  absl::Status Watched(Body body) {
-    std::atomic<bool> hung = false;
-    absl::Status status;
-    {
-      const std::jthread watch([&](const std::stop_token& stop) {
-        if (!clock_.Sleep(kHung, stop)) return;
-        hung = true;
-        server_.Kill();
-      });
-      status = body();
-    }
-    return hung ? absl::DeadlineExceededError("it hung; " + status.ToString()) : status;
   }
 
   absl::Status RunCycle(const Plan& plan, std::uint64_t cycle) {

@@ -50,9 +50,10 @@ enum class FailAction : std::uint32_t {
   kNone,
   kKillBefore,
   kKillAfter,
-  kKillTorn,  // Half of a write, then the end.
-  kError,     // The call is not made and fails with `error`.
-  kLoseReply  // The answer is read and thrown away, and the connection is broken.
+  kKillTorn,   // Half of a write, then the end.
+  kError,      // The call is not made and fails with `error`.
+  kLoseReply,  // The answer is read and thrown away, and the connection is broken.
+  kSkip,       // Success is said and nothing done: a disk that lies.
 };
 
 inline constexpr std::uint32_t kFailOps = static_cast<std::uint32_t>(FailOp::kEnd);

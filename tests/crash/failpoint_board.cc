@@ -28,11 +28,12 @@ struct ActionName {
   FailAction action;
   int error;
 };
-constexpr std::array<ActionName, 7> kActionNames = {{
+constexpr std::array<ActionName, 8> kActionNames = {{
     {"kill-before", FailAction::kKillBefore, 0},
     {"kill-after", FailAction::kKillAfter, 0},
     {"kill-torn", FailAction::kKillTorn, 0},
     {"lose-reply", FailAction::kLoseReply, 0},
+    {"skip", FailAction::kSkip, 0},
     {"eio", FailAction::kError, EIO},
     {"enospc", FailAction::kError, ENOSPC},
     {"enomem", FailAction::kError, ENOMEM},

@@ -21,8 +21,8 @@ struct Failpoint {
   bool forever = false;
 };
 
-// OP@PLACE:N:ACTION, with ACTION kill-before, kill-after, kill-torn, lose-reply, eio, enospc
-// or enomem, the last three with "-forever" behind it or not.
+// OP@PLACE:N:ACTION, with ACTION kill-before, kill-after, kill-torn, lose-reply, skip,
+// eio, enospc or enomem, with "-forever" behind it or not.
 std::string ToWords(const Failpoint& failpoint);
 std::optional<Failpoint> FailpointOf(const std::string& words);
 

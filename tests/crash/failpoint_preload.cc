@@ -152,6 +152,7 @@ int FailSync(int fd) {
   const FailAction action =
       Draw(is_directory ? FailOp::kSyncDirectory : FailOp::kSync, PlaceOf(fd));
   if (action == FailAction::kError) return -1;
+  if (action == FailAction::kSkip) return 0;
   const int result = real(fd);
   DieAfter(action);
   return result;

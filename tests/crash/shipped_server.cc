@@ -16,7 +16,7 @@
 namespace mooring::testing {
 namespace {
 
-constexpr std::size_t kLastWordsBytes = 4000;
+constexpr std::size_t kLastWordsBytes = 1200;
 
 std::string Mooringd() {
   return std::string(MOORING_BINARY_DIR) + "/mooringd";
@@ -24,7 +24,8 @@ std::string Mooringd() {
 
 }  // namespace
 
-ShippedServer::ShippedServer(ShippedServerOptions options) : options_(std::move(options)) {}
+ShippedServer::ShippedServer(ShippedServerOptions options)
+    : options_(std::move(options)), side_(options_.state_dir) {}
 
 ShippedServer::~ShippedServer() {
   if (process_ != nullptr && running()) Stop();
@@ -60,7 +61,7 @@ absl::Status ShippedServer::Init() {
 
 absl::Status ShippedServer::Start(const Environment& environment, absl::Duration patience) {
   // Not in the state directory: that may be on a disk which is full.
-  const std::string ready = options_.state_dir + ".ready";
+  const std::string ready = side_ + ".ready";
   std::filesystem::remove(ready);
   std::vector<std::string> words = options_.wrapper;
   words.insert(words.end(),

@@ -33,6 +33,8 @@ class ShippedServer {
 
   // Before Init, where the options did not know it yet.
   void set_database_url(const std::string& url) { options_.database_url = url; }
+  // Where its log goes and its readiness is said, if not beside the state directory.
+  void set_side_dir(const std::string& path) { side_ = path + "/server"; }
   // `mooringd init`, once.
   absl::Status Init();
   // Until it says that it is ready. kUnavailable: it ended, with its last words;
@@ -58,9 +60,10 @@ class ShippedServer {
   std::string LastWords() const;
 
  private:
-  std::string log() const { return options_.state_dir + ".log"; }
+  std::string log() const { return side_ + ".log"; }
 
   ShippedServerOptions options_;
+  std::string side_;
   std::unique_ptr<Background> process_;
   std::unique_ptr<AdminStubs> admin_;
 };
