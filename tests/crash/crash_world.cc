@@ -226,26 +226,23 @@ void CrashWorld::Reconnect() {
 
 absl::Status CrashWorld::Settle() {
   Reconnect();
-  for (CrashPhone& phone : phones_) {
-    if (!phone.is_unsettled()) continue;
-    if (random_.Below(10) < 3) phone.Abandon();
-    MOORING_RETURN_IF_ERROR(BackUpUntilDone(phone));
+  for (std::size_t i = 0; i < phones_.size(); ++i) {
+    if (!phones_[i].is_unsettled()) continue;
+    if (random_.Below(10) < 3) phones_[i].Abandon();
+    MOORING_RETURN_IF_ERROR(BackUpUntilDone(i));
   }
   return absl::OkStatus();
 }
 
-absl::Status CrashWorld::BackUpUntilDone(CrashPhone& phone) {
+absl::Status CrashWorld::BackUpUntilDone(std::size_t phone) {
   const absl::Time until = absl::Now() + kPatience;
-  absl::Status status;
-  do {
-    status = phone.BackUp(*agent_);
-    if (status.ok()) {
-      ++acknowledged_;
-      return status;
-    }
+  absl::Status status = BackUp(phone);
+  while (!status.ok() && absl::Now() < until && server_.running()) {
     absl::SleepFor(absl::Milliseconds(50));
-  } while (absl::Now() < until && server_.running());
-  return Annotate(status, "the backup of " + phone.serial() + " does not come to its end");
+    status = BackUp(phone);
+  }
+  return Annotate(status,
+                  "the backup of " + phones_.at(phone).serial() + " does not come to its end");
 }
 
 absl::Status CrashWorld::Check(bool everything) {

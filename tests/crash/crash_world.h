@@ -43,6 +43,11 @@ class CrashWorld {
   absl::Status LetTimePass();
 
   void Reconnect();
+  // One try for this phone.
+  absl::Status BackUp(std::size_t phone);
+  // Until it is acknowledged, or a minute is over, or the server is gone.
+  absl::Status BackUpUntilDone(std::size_t phone);
+  absl::Status Collect();
   std::deque<CrashPhone>& phones() { return phones_; }
   TestAgent& agent() { return *agent_; }
   std::uint64_t acknowledged() const { return acknowledged_; }
@@ -51,10 +56,7 @@ class CrashWorld {
  private:
   absl::Status SetUpPhone(CrashPhone& phone, TestControl& control);
   absl::Status SetPolicy();
-  absl::Status BackUp(std::size_t phone);
-  absl::Status BackUpUntilDone(CrashPhone& phone);
   absl::Status Prune();
-  absl::Status Collect();
   absl::Status Scrub(bool must_be_clean);
   absl::Status Export();
   absl::Status CheckPhone(CrashPhone& phone, bool everything);

@@ -132,10 +132,12 @@ void LoopDisk::StartReaper() {
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+  // A PostgreSQL on it would go on.
   std::string script = fmt::format(
-      "read line; mountpoint -q {0} || exit 0; for pid in $(fuser -m {0} 2>/dev/null); do"
-      " kill -9 $pid; done; sleep 1; umount -l {0}",
-      path());
+      "read line; mountpoint -q {0} || exit 0;"
+      " pid=$(head -n 1 {0}/server/postgres/data/postmaster.pid) && kill -QUIT $pid && sleep 1;"
+      " umount -l {0}; rm -rf {1}",
+      path(), dir_.path());
   std::string shell = "sh";
   std::string flag = "-c";
   char* argv[] = {shell.data(), flag.data(), script.data(), nullptr};
@@ -157,13 +159,18 @@ pid_t PostmasterOf(const std::string& data_directory) {
   return pid;
 }
 
-void KillPostgres(pid_t postmaster) {
-  if (postmaster <= 1) return;
+std::vector<pid_t> ProcessesOf(pid_t postmaster) {
   std::vector<pid_t> pids = {postmaster};
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const pid_t pid = std::atoi(entry.path().filename().c_str());
     if (pid > 1 && ParentOf(pid) == postmaster) pids.push_back(pid);
   }
+  return pids;
+}
+
+void KillPostgres(pid_t postmaster) {
+  if (postmaster <= 1) return;
+  const std::vector<pid_t> pids = ProcessesOf(postmaster);
   for (const pid_t pid : pids) kill(pid, SIGKILL);
   const absl::Time until = absl::Now() + absl::Seconds(10);
   for (const pid_t pid : pids) {

@@ -58,9 +58,11 @@ class LoopDisk {
   int reaper_ = -1;
 };
 
-// Ends what PostgreSQL runs from `data_directory`, this process's test's own, by SIGKILL:
-// its processes would hold the file system. Take the postmaster's number beforehand.
+// The postmaster of a cluster, or 0; and it with the processes that it runs.
 pid_t PostmasterOf(const std::string& data_directory);
+std::vector<pid_t> ProcessesOf(pid_t postmaster);
+// Ends them by SIGKILL and waits: they would hold the file system. Take the postmaster's
+// number before the power is cut.
 void KillPostgres(pid_t postmaster);
 
 }  // namespace mooring::testing

@@ -31,7 +31,7 @@ ShippedServer::~ShippedServer() {
   if (process_ != nullptr && running()) Stop();
 }
 
-absl::Status ShippedServer::Init() {
+absl::Status ShippedServer::Init(const Environment& environment) {
   std::vector<std::string> words = {Mooringd(),       "init",
                                     "--state-dir",    options_.state_dir,
                                     "--organization", "Test Inc.",
@@ -42,7 +42,10 @@ absl::Status ShippedServer::Init() {
   if (!options_.database_url.empty()) {
     words.insert(words.end(), {"--database", options_.database_url});
   }
-  const RunResult result = RunProgram(words);
+  if (!options_.repository.empty()) {
+    words.insert(words.end(), {"--repository", options_.repository});
+  }
+  const RunResult result = RunProgram(words, environment);
   if (result.exit_code != 0) return absl::InternalError("init: " + result.out + result.err);
   const std::string path = options_.state_dir + "/mooringd.yaml";
   std::string text = ReadText(path) + options_.configuration;
@@ -79,6 +82,7 @@ absl::Status ShippedServer::Start(const Environment& environment, absl::Duration
   }
   const auto endpoints =
       nlohmann::json::parse(ReadText(options_.state_dir + "/endpoints.json"), nullptr, false);
+  agents_address_ = endpoints.value("agents", "");
   std::string token = ReadText(options_.state_dir + "/admin-token");
   while (!token.empty() && token.back() == '\n') token.pop_back();
   admin_ =

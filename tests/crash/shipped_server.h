@@ -18,6 +18,8 @@ namespace mooring::testing {
 struct ShippedServerOptions {
   std::string state_dir;
   std::string database_url = {};  // Empty: a private PostgreSQL.
+  // Empty: in the state directory.
+  std::string repository = {};
   // No pruning, collection or care but when it is asked for.
   bool is_quiet = true;
   // YAML behind what init wrote.
@@ -36,7 +38,7 @@ class ShippedServer {
   // Where its log goes and its readiness is said, if not beside the state directory.
   void set_side_dir(const std::string& path) { side_ = path + "/server"; }
   // `mooringd init`, once.
-  absl::Status Init();
+  absl::Status Init(const Environment& environment = {});
   // Until it says that it is ready. kUnavailable: it ended, with its last words;
   // kDeadlineExceeded: it does neither, and was killed.
   absl::Status Start(const Environment& environment = {},
@@ -52,7 +54,11 @@ class ShippedServer {
   AdminStubs& admin() { return *admin_; }
   std::string ca() const;
   const std::string& state_dir() const { return options_.state_dir; }
-  std::string repository() const { return options_.state_dir + "/repository"; }
+  std::string repository() const {
+    return options_.repository.empty() ? options_.state_dir + "/repository" : options_.repository;
+  }
+  // HOST:PORT of the port for agents, once it was started.
+  std::string agents_address() const { return agents_address_; }
   // Of its database: the one given, or that of its private PostgreSQL.
   std::string database_url() const;
   void set_wrapper(std::vector<std::string> wrapper) { options_.wrapper = std::move(wrapper); }
@@ -64,6 +70,7 @@ class ShippedServer {
 
   ShippedServerOptions options_;
   std::string side_;
+  std::string agents_address_;
   std::unique_ptr<Background> process_;
   std::unique_ptr<AdminStubs> admin_;
 };

@@ -159,6 +159,36 @@ TEST_F(BackupTest, AnAcknowledgmentComesWhenTheStreamIsIdle) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
+TEST_F(BackupTest, ARevokedAgentsUploadIsAcknowledgedNothingMoreAndEnds) {
+  const auto control = AttachAndAssign();
+  const auto session = agent_->BeginAndOpen(kSerial);
+  ASSERT_TRUE(session.ok()) << session.status();
+  SystemClock clock;
+  const auto tree = SealFiles(*session, files_, clock, random());
+  ASSERT_TRUE(tree.ok());
+  grpc::ClientContext context;
+  auto stream = agent_->backup().UploadChunks(&context);
+  v1::UploadChunksRequest request;
+  request.set_session_id(session->session.bytes());
+  request.set_domain_id(tree->chunks[0].domain.bytes());
+  request.add_chunks(ToString(tree->chunks[0].chunk.bytes));
+  request.set_flush(true);
+  ASSERT_TRUE(stream->Write(request));
+  v1::UploadChunksResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+
+  grpc::ClientContext revoke_context;
+  v1::RevokeAgentRequest revoke;
+  revoke.set_agent_id(agent_->id().bytes());
+  revoke.set_reason("stolen");
+  v1::RevokeAgentResponse revoked;
+  ASSERT_TRUE(admin().fleet->RevokeAgent(&revoke_context, revoke, &revoked).ok());
+  // It says nothing, and its call was authenticated long ago.
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_FALSE(stream->Finish().ok());
+  EXPECT_FALSE(FinishOverWire(*agent_, *session, *tree).ok());
+}
+
 TEST_F(BackupTest, NothingButSealedChunksOfTheOwnDomainsIsTaken) {
   const auto control = AttachAndAssign();
   const auto session = agent_->BeginAndOpen(kSerial);

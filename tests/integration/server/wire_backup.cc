@@ -35,8 +35,7 @@ absl::StatusOr<std::set<ChunkId>> Missing(TestAgent& agent, const storage::Begun
 }
 
 absl::Status Upload(TestAgent& agent, const storage::BegunSession& session,
-                    const std::vector<const SealedForDomain*>& chunks,
-                    std::size_t chunks_a_pack) {
+                    const std::vector<const SealedForDomain*>& chunks, std::size_t chunks_a_pack) {
   grpc::ClientContext context;
   auto stream = agent.backup().UploadChunks(&context);
   for (std::size_t i = 0; i < chunks.size(); ++i) {
