@@ -216,7 +216,11 @@ ssize_t FailSend(int fd, const void* bytes, std::size_t size, int flags) {
   const bool is_commit = memmem(bytes, size, "COMMIT", 6) != nullptr;
   const FailAction action =
       Draw(is_commit ? FailOp::kCommit : FailOp::kStatement, FailPlace::kDatabase);
-  if (action == FailAction::kError) return -1;
+  if (action == FailAction::kError) {
+    // As a connection that is gone: libpq learns of it from what it reads.
+    shutdown(fd, SHUT_RDWR);
+    return -1;
+  }
   const ssize_t sent = real(fd, bytes, size, flags);
   DieAfter(action);
   if (is_commit) commit_sent[fd] = true;

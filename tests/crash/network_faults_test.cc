@@ -32,8 +32,9 @@ class NetworkFaults : public ::testing::Test {
     const std::string path = agent_.state() + "/agent.yaml";
     std::string text = ReadText(path);
     const auto set = [&text](const std::string& key, const std::string& value) {
-      const std::size_t at = text.find("\n" + key + ":") + 1;
-      ASSERT_NE(at, 0U) << text;
+      std::size_t at = text.rfind(key + ":", 0) == 0 ? 0 : text.find("\n" + key + ":");
+      ASSERT_NE(at, std::string::npos) << text;
+      if (at > 0) ++at;
       text.replace(at, text.find('\n', at) - at, key + ": " + value);
     };
     set("server", "\"" + proxy_.address() + "\"");

@@ -132,6 +132,7 @@ TEST_F(ProcessFaults, AnAllocationThatFailsCostsNoMoreThanARestart) {
     world_->BackUp(0).IgnoreError();
     board_->Disarm();
     if (!server_->running()) Restart();
+    // Whoever meets what a failure left behind must not fail of it.
     const absl::Status settled = world_->Settle();
     ASSERT_TRUE(settled.ok()) << n << ": " << settled;
   }
