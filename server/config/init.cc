@@ -173,6 +173,8 @@ class Initializer {
     // Defaults are left out, so that a later version's apply.
     written.clear_limits();
     written.clear_care();
+    written.clear_pruning();
+    written.clear_collection();
     if (written.repository() == dir_.repository()) written.clear_repository();
     if (written.kek_file() == dir_.kek()) written.clear_kek_file();
     const std::string text =
