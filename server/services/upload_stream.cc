@@ -14,6 +14,9 @@ namespace mooring::server {
 namespace {
 
 constexpr std::size_t kMessageChunkBytesMax = std::size_t{8} << 20;
+// A pack is open for so many times the idle time at most. A line that is slow takes minutes to
+// fill one; if it breaks before, all that was not acknowledged is sent again.
+constexpr int kOpenIdles = 3;
 
 absl::Status Full() {
   return WithCause(absl::ResourceExhaustedError("the server's store has reached its reserve"),
@@ -147,7 +150,8 @@ void UploadStream::CloseWhenIdle(std::stop_token stop) {
         return;
       }
     }
-    if (upload_->open_bytes() == 0 || now - last_put_ < idle) continue;
+    if (upload_->open_bytes() == 0) continue;
+    if (now - last_put_ < idle && upload_->open_for() < kOpenIdles * idle) continue;
     idle_failure_ = Close(ctx);
     if (!idle_failure_.ok()) return;
   }

@@ -1,6 +1,7 @@
 // UploadStream: one UploadChunks call. Chunks go into the session's pack as they
 // come; the pack is closed, and its chunks acknowledged, at kPackCloseBytes, on
-// flush, when nothing came for a while, and at the end of the stream. A stream whose
+// flush, when nothing came for a while, when it has been open for three such
+// whiles (a slow line), and at the end of the stream. A stream whose
 // agent is revoked is acknowledged nothing more and ends within such a while.
 //
 // Back-pressure: the next message is read when the one before it has been

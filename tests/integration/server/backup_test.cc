@@ -1,7 +1,9 @@
 // A backup through the RPCs, as an agent makes one; and all that may stop it.
 
+#include <atomic>
 #include <thread>
 
+#include <absl/time/clock.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -154,6 +156,35 @@ TEST_F(BackupTest, AnAcknowledgmentComesWhenTheStreamIsIdle) {
   ASSERT_TRUE(stream->Read(&response));
   EXPECT_EQ(response.durable_count(), 1U);
   stream->WritesDone();
+  while (stream->Read(&response)) {
+  }
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(BackupTest, AnAcknowledgmentComesOnASlowLineThatIsNeverIdle) {
+  const auto control = AttachAndAssign();
+  const auto session = agent_->BeginAndOpen(kSerial);
+  ASSERT_TRUE(session.ok()) << session.status();
+  SystemClock clock;
+  const auto tree = SealFiles(*session, files_, clock, random());
+  ASSERT_TRUE(tree.ok());
+  grpc::ClientContext context;
+  auto stream = agent_->backup().UploadChunks(&context);
+  v1::UploadChunksRequest request;
+  request.set_session_id(session->session.bytes());
+  request.set_domain_id(tree->chunks[0].domain.bytes());
+  request.add_chunks(ToString(tree->chunks[0].chunk.bytes));
+  std::atomic<bool> is_acknowledged = false;
+  // More often than the stream would be idle.
+  std::jthread sender([&] {
+    while (!is_acknowledged && stream->Write(request)) absl::SleepFor(absl::Milliseconds(50));
+    stream->WritesDone();
+  });
+  v1::UploadChunksResponse response;
+  EXPECT_TRUE(stream->Read(&response));
+  is_acknowledged = true;
+  EXPECT_GE(response.durable_count(), 1U);
+  sender.join();
   while (stream->Read(&response)) {
   }
   EXPECT_TRUE(stream->Finish().ok());
