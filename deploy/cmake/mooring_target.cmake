@@ -37,7 +37,7 @@ endfunction()
 add_custom_target(unit_tests)
 add_custom_target(fuzz_targets)
 
-# LABEL groups tests for ctest -L: unit, contract, integration, phones, e2e, long.
+# LABEL groups tests for ctest -L: unit, contract, integration, phones, e2e, crash, long.
 function(mooring_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;LIBRARIES" ${ARGN})
   mooring_executable(${name} ${ARG_SOURCES})

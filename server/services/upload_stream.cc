@@ -7,12 +7,16 @@
 
 #include "proto/rpc_status.h"
 #include "storage/base/status.h"
+#include "storage/catalog/agent_store.h"
 #include "storage/catalog/session_store.h"
 
 namespace mooring::server {
 namespace {
 
 constexpr std::size_t kMessageChunkBytesMax = std::size_t{8} << 20;
+// A pack is open for so many times the idle time at most. A line that is slow takes minutes to
+// fill one; if it breaks before, all that was not acknowledged is sent again.
+constexpr int kOpenIdles = 3;
 
 absl::Status Full() {
   return WithCause(absl::ResourceExhaustedError("the server's store has reached its reserve"),
@@ -87,6 +91,7 @@ absl::Status UploadStream::PutAll(const OpContext& ctx, const v1::UploadChunksRe
 }
 
 absl::Status UploadStream::Close(const OpContext& ctx) {
+  MOORING_RETURN_IF_ERROR(CheckNotRevoked(ctx));
   MOORING_RETURN_IF_ERROR(upload_->Close(ctx));
   const std::uint64_t stored = upload_->new_bytes() - told_new_bytes_;
   told_new_bytes_ = upload_->new_bytes();
@@ -101,6 +106,14 @@ absl::Status UploadStream::Close(const OpContext& ctx) {
   MOORING_RETURN_IF_ERROR(
       parts_.repository.Touch(ctx, session_, caller_.agent.id, parts_.settings.lease, nullptr));
   return CheckRoom(ctx);
+}
+
+absl::Status UploadStream::CheckNotRevoked(const OpContext& ctx) {
+  return parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
+    MOORING_ASSIGN_OR_RETURN(const auto agent, tx.agents().Get(caller_.agent.id));
+    if (agent && !agent->revoked_at) return absl::OkStatus();
+    return absl::PermissionDeniedError("this agent has been revoked");
+  });
 }
 
 absl::Status UploadStream::CheckRoom(const OpContext& ctx) {
@@ -121,11 +134,24 @@ absl::Status UploadStream::CheckRoom(const OpContext& ctx) {
 
 void UploadStream::CloseWhenIdle(std::stop_token stop) {
   const absl::Duration idle = parts_.settings.upload_idle;
+  absl::Duration checked = parts_.clock.Monotonic();
   while (parts_.clock.Sleep(idle / 4, stop)) {
-    MutexLock lock(mutex_);
-    if (upload_->open_bytes() == 0 || parts_.clock.Monotonic() - last_put_ < idle) continue;
+    const absl::Duration now = parts_.clock.Monotonic();
     // Not called off by the stream's end, which waits for it: half a Close fails the stream.
     const OpContext ctx{.deadline = parts_.clock.Now() + absl::Minutes(2), .stop = {}};
+    MutexLock lock(mutex_);
+    if (now - checked >= idle) {
+      checked = now;
+      const absl::Status allowed = CheckNotRevoked(ctx);
+      // A catalog that is away says nothing of the agent.
+      if (absl::IsPermissionDenied(allowed)) {
+        idle_failure_ = allowed;
+        channel_.Cancel();
+        return;
+      }
+    }
+    if (upload_->open_bytes() == 0) continue;
+    if (now - last_put_ < idle && upload_->open_for() < kOpenIdles * idle) continue;
     idle_failure_ = Close(ctx);
     if (!idle_failure_.ok()) return;
   }

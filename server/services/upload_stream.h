@@ -1,6 +1,8 @@
 // UploadStream: one UploadChunks call. Chunks go into the session's pack as they
 // come; the pack is closed, and its chunks acknowledged, at kPackCloseBytes, on
-// flush, when nothing came for a while, and at the end of the stream.
+// flush, when nothing came for a while, when it has been open for three such
+// whiles (a slow line), and at the end of the stream. A stream whose
+// agent is revoked is acknowledged nothing more and ends within such a while.
 //
 // Back-pressure: the next message is read when the one before it has been
 // written, so a session holds one message and one write buffer, and gRPC's flow
@@ -46,6 +48,8 @@ class UploadStream {
   // Closes the pack and acknowledges.
   absl::Status Close(const OpContext& ctx) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckRoom(const OpContext& ctx);
+  // The call was authenticated when it began, and it may last for hours.
+  absl::Status CheckNotRevoked(const OpContext& ctx);
   void CloseWhenIdle(std::stop_token stop);
 
   ServerParts& parts_;

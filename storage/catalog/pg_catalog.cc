@@ -93,6 +93,9 @@ PgCatalog::Attempt PgCatalog::RunOnce(const OpContext& ctx,
   // A pooled connection that died since it was last used: the next one is new.
   if (!begun.ok()) return {begun, sql.broken()};
 
+  // Nothing of ours throws but an allocation that fails. A connection that went back to the
+  // pool with its transaction would hold its locks.
+  const absl::Cleanup rolled_back = [&sql] { sql.Rollback(); };
   PgTransaction transaction(sql);
   const absl::Status done = body(transaction);
   if (!sql.failure().ok()) {

@@ -270,10 +270,8 @@ std::optional<Postmaster> FindPostmaster(const PostgresFiles& files) {
   return postmaster;
 }
 
-void RemoveMisleadingPidFile(const PostgresFiles& files) {
-  const std::string path = files.data_directory + "/postmaster.pid";
+void RemoveMisleadingLockFiles(const PostgresFiles& files) {
   std::error_code error;
-  if (!fs::exists(path, error)) return;
   for (const fs::directory_entry& entry : fs::directory_iterator("/proc", error)) {
     const std::string pid = entry.path().filename();
     if (std::all_of(pid.begin(), pid.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
@@ -281,7 +279,9 @@ void RemoveMisleadingPidFile(const PostgresFiles& files) {
       return;  // A child of the dead postmaster: PostgreSQL must judge.
     }
   }
-  fs::remove(path, error);
+  fs::remove(files.data_directory + "/postmaster.pid", error);
+  // The socket's directory is this cluster's alone.
+  fs::remove(files.socket_directory + "/.s.PGSQL.5432.lock", error);
 }
 
 std::string LastWords(const PostgresFiles& files) {

@@ -56,10 +56,10 @@ struct Postmaster {
 // the process itself. One left by a crash does not count.
 std::optional<Postmaster> FindPostmaster(const PostgresFiles& files);
 
-// Removes a postmaster.pid whose number now belongs to another program, where
-// no process of PostgreSQL works in the cluster; PostgreSQL itself would refuse
-// to start. Any other stale one PostgreSQL removes.
-void RemoveMisleadingPidFile(const PostgresFiles& files);
+// Removes postmaster.pid and the socket's lock file, where no process of PostgreSQL works in
+// the cluster. After a power cut they may be empty, or hold a number that now belongs to
+// another program; PostgreSQL itself would refuse to start.
+void RemoveMisleadingLockFiles(const PostgresFiles& files);
 
 // The last bytes of the start log, for a message.
 std::string LastWords(const PostgresFiles& files);

@@ -121,7 +121,7 @@ absl::Status PrivatePostgres::BringUp(const OpContext& ctx) {
 absl::Status PrivatePostgres::Launch(const OpContext& ctx) {
   MOORING_RETURN_IF_ERROR(EnsureSocketDirectory(files_));
   MOORING_RETURN_IF_ERROR(WriteAccessFiles(files_));
-  RemoveMisleadingPidFile(files_);
+  RemoveMisleadingLockFiles(files_);
   const int log = open(files_.start_log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (log < 0) return absl::FailedPreconditionError("open " + files_.start_log);
   absl::StatusOr<ProcessHandle> process =

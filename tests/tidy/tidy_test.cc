@@ -5,6 +5,7 @@
 #include <fstream>
 #include <map>
 #include <regex>
+#include <set>
 #include <sstream>
 #include <string>
 #include <system_error>
@@ -234,6 +235,56 @@ TEST(Tidy, EverySourceIsBuilt) {
     const std::string name = fs::path(source.path).filename().string();
     EXPECT_NE(lists.find(name), std::string::npos) << source.path << " is in no CMakeLists.txt";
   }
+}
+
+// "Suite.Name" of every test, and what CMake calls the programs.
+std::set<std::string> NamesOfTests() {
+  static const std::regex kTest(R"(TEST(_F|_P)?\((\w+),\s*(\w+)\))");
+  std::set<std::string> names;
+  for (const Source& source : Sources()) {
+    if (!HasPrefix(source.path, "tests/")) continue;
+    std::string text;
+    for (const std::string& line : source.lines) text += line + "\n";
+    for (std::sregex_iterator it(text.begin(), text.end(), kTest), end; it != end; ++it) {
+      names.insert((*it)[2].str() + "." + (*it)[3].str());
+    }
+  }
+  static const std::regex kEntry(R"(add_test\(NAME (\w+))");
+  std::ifstream file(fs::path(MOORING_SOURCE_DIR) / "tests/crash/CMakeLists.txt");
+  for (std::string line; std::getline(file, line);) {
+    std::smatch match;
+    if (std::regex_search(line, match, kEntry)) names.insert(match[1]);
+  }
+  return names;
+}
+
+// With a '*' at its end a name stands for all that begin so.
+bool IsNamed(const std::set<std::string>& names, const std::string& name) {
+  if (!HasSuffix(name, "*")) return names.count(name) > 0;
+  const std::string prefix = name.substr(0, name.size() - 1);
+  const auto first = names.lower_bound(prefix);
+  return first != names.end() && HasPrefix(*first, prefix);
+}
+
+TEST(Tidy, TheFaultMatrixIsWholeAndNamesTestsThatExist) {
+  static const std::regex kRow(R"(^\| (\d+) \| [^|]+ \| ([^|]+) \|$)");
+  static const std::regex kName(R"(`(\w+\.\w*\*?|crash_cycles|power_cuts_\w+)`)");
+  const std::set<std::string> names = NamesOfTests();
+  std::ifstream file(fs::path(MOORING_SOURCE_DIR) / "tests/README.md");
+  int rows = 0;
+  for (std::string line; std::getline(file, line);) {
+    std::smatch row;
+    if (!std::regex_match(line, row, kRow)) continue;
+    EXPECT_EQ(std::stoi(row[1]), ++rows) << line;
+    const std::string tests = row[2];
+    std::sregex_iterator it(tests.begin(), tests.end(), kName);
+    EXPECT_TRUE(it != std::sregex_iterator() || tests.find("not t") != std::string::npos)
+        << "row " << rows << " has neither a test nor a reason";
+    for (; it != std::sregex_iterator(); ++it) {
+      EXPECT_TRUE(IsNamed(names, (*it)[1])) << "row " << rows << ": there is no " << (*it)[1];
+    }
+  }
+  EXPECT_EQ(rows, 64);
 }
 
 }  // namespace

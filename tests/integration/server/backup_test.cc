@@ -1,7 +1,9 @@
 // A backup through the RPCs, as an agent makes one; and all that may stop it.
 
+#include <atomic>
 #include <thread>
 
+#include <absl/time/clock.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -157,6 +159,65 @@ TEST_F(BackupTest, AnAcknowledgmentComesWhenTheStreamIsIdle) {
   while (stream->Read(&response)) {
   }
   EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(BackupTest, AnAcknowledgmentComesOnASlowLineThatIsNeverIdle) {
+  const auto control = AttachAndAssign();
+  const auto session = agent_->BeginAndOpen(kSerial);
+  ASSERT_TRUE(session.ok()) << session.status();
+  SystemClock clock;
+  const auto tree = SealFiles(*session, files_, clock, random());
+  ASSERT_TRUE(tree.ok());
+  grpc::ClientContext context;
+  auto stream = agent_->backup().UploadChunks(&context);
+  v1::UploadChunksRequest request;
+  request.set_session_id(session->session.bytes());
+  request.set_domain_id(tree->chunks[0].domain.bytes());
+  request.add_chunks(ToString(tree->chunks[0].chunk.bytes));
+  std::atomic<bool> is_acknowledged = false;
+  // More often than the stream would be idle.
+  std::jthread sender([&] {
+    while (!is_acknowledged && stream->Write(request)) absl::SleepFor(absl::Milliseconds(50));
+    stream->WritesDone();
+  });
+  v1::UploadChunksResponse response;
+  EXPECT_TRUE(stream->Read(&response));
+  is_acknowledged = true;
+  EXPECT_GE(response.durable_count(), 1U);
+  sender.join();
+  while (stream->Read(&response)) {
+  }
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(BackupTest, ARevokedAgentsUploadIsAcknowledgedNothingMoreAndEnds) {
+  const auto control = AttachAndAssign();
+  const auto session = agent_->BeginAndOpen(kSerial);
+  ASSERT_TRUE(session.ok()) << session.status();
+  SystemClock clock;
+  const auto tree = SealFiles(*session, files_, clock, random());
+  ASSERT_TRUE(tree.ok());
+  grpc::ClientContext context;
+  auto stream = agent_->backup().UploadChunks(&context);
+  v1::UploadChunksRequest request;
+  request.set_session_id(session->session.bytes());
+  request.set_domain_id(tree->chunks[0].domain.bytes());
+  request.add_chunks(ToString(tree->chunks[0].chunk.bytes));
+  request.set_flush(true);
+  ASSERT_TRUE(stream->Write(request));
+  v1::UploadChunksResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+
+  grpc::ClientContext revoke_context;
+  v1::RevokeAgentRequest revoke;
+  revoke.set_agent_id(agent_->id().bytes());
+  revoke.set_reason("stolen");
+  v1::RevokeAgentResponse revoked;
+  ASSERT_TRUE(admin().fleet->RevokeAgent(&revoke_context, revoke, &revoked).ok());
+  // It says nothing, and its call was authenticated long ago.
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_FALSE(stream->Finish().ok());
+  EXPECT_FALSE(FinishOverWire(*agent_, *session, *tree).ok());
 }
 
 TEST_F(BackupTest, NothingButSealedChunksOfTheOwnDomainsIsTaken) {

@@ -111,17 +111,21 @@ std::string TestServer::admin_token() const {
   return token;
 }
 
-AdminStubs TestServer::Admin(const std::string& token) {
+AdminStubs ConnectAdmin(const std::string& address, const std::string& ca_pem,
+                        const std::string& token) {
   auto credentials =
-      grpc::SslCredentials({.pem_root_certs = ca(), .pem_private_key = "", .pem_cert_chain = ""});
+      grpc::SslCredentials({.pem_root_certs = ca_pem, .pem_private_key = "", .pem_cert_chain = ""});
   if (!token.empty()) {
     credentials = grpc::CompositeChannelCredentials(
         credentials, grpc::MetadataCredentialsFromPlugin(std::make_unique<TokenPlugin>(token)));
   }
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return AdminStubs(
-      grpc::CreateCustomChannel(endpoints().enrollment, std::move(credentials), arguments));
+  return AdminStubs(grpc::CreateCustomChannel(address, std::move(credentials), arguments));
+}
+
+AdminStubs TestServer::Admin(const std::string& token) {
+  return ConnectAdmin(endpoints().enrollment, ca(), token);
 }
 
 void ServerFixture::SetUpServer(const TestServer::Options& options) {

@@ -63,6 +63,10 @@ struct AdminStubs {
   std::unique_ptr<v1::RestoreService::Stub> restore;
 };
 
+// Over TLS, with this token on every call; without one if it is empty.
+AdminStubs ConnectAdmin(const std::string& address, const std::string& ca_pem,
+                        const std::string& token);
+
 // A server that a test owns: `init` once, then started and stopped at will.
 class TestServer {
  public:

@@ -48,6 +48,13 @@ class TestAgent {
 
   // A new certificate over the connection; later calls use it.
   absl::Status Renew();
+  // A new connection at once, as to a server that was restarted: a channel would wait a while.
+  void Reconnect() { Connect(); }
+  // The same over another address, as a proxy's.
+  void ReconnectTo(const std::string& address) {
+    enrolled_.set_address(address);
+    Connect();
+  }
 
   // Begins, waiting in the queue, and opens the session keys.
   absl::StatusOr<v1::BeginBackupResponse> Begin(const std::string& serial,

@@ -35,7 +35,7 @@ absl::StatusOr<std::set<ChunkId>> Missing(TestAgent& agent, const storage::Begun
 }
 
 absl::Status Upload(TestAgent& agent, const storage::BegunSession& session,
-                    const std::vector<const SealedForDomain*>& chunks) {
+                    const std::vector<const SealedForDomain*>& chunks, std::size_t chunks_a_pack) {
   grpc::ClientContext context;
   auto stream = agent.backup().UploadChunks(&context);
   for (std::size_t i = 0; i < chunks.size(); ++i) {
@@ -43,7 +43,7 @@ absl::Status Upload(TestAgent& agent, const storage::BegunSession& session,
     request.set_session_id(session.session.bytes());
     request.set_domain_id(chunks[i]->domain.bytes());
     request.add_chunks(ToString(chunks[i]->chunk.bytes));
-    request.set_flush(i + 1 == chunks.size());
+    request.set_flush((i + 1) % chunks_a_pack == 0 || i + 1 == chunks.size());
     if (!stream->Write(request)) break;
   }
   stream->WritesDone();
@@ -114,8 +114,8 @@ absl::StatusOr<Files> ReadTree(v1::RestoreService::Stub& stub, const std::string
 
 }  // namespace
 
-absl::StatusOr<v1::Receipt> FinishOverWire(TestAgent& agent, const storage::BegunSession& session,
-                                           const SealedTree& tree) {
+absl::Status UploadOverWire(TestAgent& agent, const storage::BegunSession& session,
+                            const SealedTree& tree, std::size_t chunks_a_pack) {
   std::map<DomainId, std::vector<ChunkId>> by_domain;
   for (const SealedForDomain& chunk : tree.chunks) {
     by_domain[chunk.domain].push_back(chunk.chunk.id);
@@ -127,13 +127,22 @@ absl::StatusOr<v1::Receipt> FinishOverWire(TestAgent& agent, const storage::Begu
       if (chunk.domain == domain && missing.count(chunk.chunk.id) > 0) to_send.push_back(&chunk);
     }
   }
-  if (!to_send.empty()) MOORING_RETURN_IF_ERROR(Upload(agent, session, to_send));
+  return to_send.empty() ? absl::OkStatus() : Upload(agent, session, to_send, chunks_a_pack);
+}
+
+absl::StatusOr<v1::Receipt> CommitOverWire(TestAgent& agent, const SealedTree& tree) {
   grpc::ClientContext context;
   v1::CommitSnapshotResponse response;
   MOORING_RETURN_IF_ERROR(
       FromGrpcStatus(agent.backup().CommitSnapshot(&context, tree.request, &response)));
   if (!response.has_receipt()) return absl::DataLossError("the server asks for more chunks");
   return response.receipt();
+}
+
+absl::StatusOr<v1::Receipt> FinishOverWire(TestAgent& agent, const storage::BegunSession& session,
+                                           const SealedTree& tree) {
+  MOORING_RETURN_IF_ERROR(UploadOverWire(agent, session, tree));
+  return CommitOverWire(agent, tree);
 }
 
 absl::StatusOr<WireBackup> BackUpOverWire(TestAgent& agent, const std::string& serial,

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include <absl/status/statusor.h>
@@ -21,6 +23,13 @@ struct WireBackup {
 // Begins (with polling), finds, uploads what is missing, commits.
 absl::StatusOr<WireBackup> BackUpOverWire(TestAgent& agent, const std::string& serial,
                                           const Files& files, Random& random);
+
+// Uploads what the session lacks; the server closes a pack after each `chunks_a_pack`.
+absl::Status UploadOverWire(TestAgent& agent, const storage::BegunSession& session,
+                            const SealedTree& tree, std::size_t chunks_a_pack = SIZE_MAX);
+
+// kDataLoss: the server asks for chunks.
+absl::StatusOr<v1::Receipt> CommitOverWire(TestAgent& agent, const SealedTree& tree);
 
 // Uploads what the session lacks, and commits.
 absl::StatusOr<v1::Receipt> FinishOverWire(TestAgent& agent, const storage::BegunSession& session,

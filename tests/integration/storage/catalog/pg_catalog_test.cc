@@ -3,6 +3,7 @@
 #include "storage/catalog/pg_catalog.h"
 
 #include <atomic>
+#include <new>
 #include <thread>
 
 #include <fmt/format.h>
@@ -63,6 +64,26 @@ TEST_F(PgCatalogTest, AConnectionThatDiedWhileIdleIsReplaced) {
   EXPECT_EQ(People(), 0u);
   EXPECT_GE(KillOthers(), 1);
   EXPECT_EQ(People(), 0u);
+}
+
+TEST_F(PgCatalogTest, ABodyThatRunsOutOfMemoryLeavesNothingOpen) {
+  PgCatalogOptions options;
+  options.url = url();
+  options.connections_max = 1;
+  const auto single = Open(options);
+  ASSERT_NE(single, nullptr);
+  const auto throwing = [&](Transaction& tx) -> absl::Status {
+    MOORING_RETURN_IF_ERROR(tx.people().Create(Person("anna")));
+    throw std::bad_alloc();
+  };
+  EXPECT_THROW(single->Run(ctx(), throwing).IgnoreError(), std::bad_alloc);
+  EXPECT_EQ(Admin("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                  " AND state LIKE 'idle in transaction%'"),
+            0);
+  // On the same connection.
+  EXPECT_TRUE(
+      single->Run(ctx(), [&](Transaction& tx) { return tx.people().Create(Person("bert")); }).ok());
+  EXPECT_EQ(People(), 1u);
 }
 
 TEST_F(PgCatalogTest, ATransactionWhoseConnectionDiesRunsAgain) {

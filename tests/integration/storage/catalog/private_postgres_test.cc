@@ -169,6 +169,21 @@ TEST_F(PrivatePostgresTest, APidFileOfAnotherProgramDoesNotKeepItDown) {
   EXPECT_FALSE(postgres_->adopted());
 }
 
+TEST_F(PrivatePostgresTest, TheSocketsLockFileOfBeforeAPowerCutDoesNotKeepItDown) {
+  ASSERT_TRUE(Start().ok());
+  ASSERT_TRUE(postgres_->Stop().ok());
+  postgres_.reset();
+  // Of this process by now; or created, and its content was never on disk.
+  const std::string lock = options_.directory + "/run/.s.PGSQL.5432.lock";
+  for (const std::string& content : {std::to_string(getpid()) + "\n", std::string()}) {
+    std::ofstream(lock) << content;
+    const absl::Status started = Start();
+    ASSERT_TRUE(started.ok()) << started;
+    ASSERT_TRUE(postgres_->Stop().ok());
+    postgres_.reset();
+  }
+}
+
 TEST_F(PrivatePostgresTest, ALongPathGetsAShortSocketDirectory) {
   options_.directory = root_ + "/" + std::string(100, 'x') + "/postgres";
   const absl::Status started = Start();
