@@ -395,8 +395,11 @@ class Server::Body {
             return leased_->Run(ctx, name, period, round);
           }));
     };
-    add("damage", absl::Seconds(30),
-        [this](const OpContext& ctx) { return care_->DamageRound(ctx); });
+    // On every server: each compares with what it saw last itself, and to do it twice
+    // changes nothing.
+    jobs_.push_back(std::make_unique<PeriodicJob>(
+        "damage", absl::Seconds(30), kCareDeadline, env_.clock, env_.log,
+        [this](const OpContext& ctx) { return care_->DamageRound(ctx); }));
     add("scrub", absl::Minutes(5), [this](const OpContext& ctx) { return care_->ScrubRound(ctx); });
     add("replica", absl::Minutes(5),
         [this](const OpContext& ctx) { return care_->ReplicaRound(ctx); });

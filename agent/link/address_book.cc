@@ -32,7 +32,8 @@ AddressBook::AddressBook(std::vector<std::string> configured, std::vector<std::s
 
 void AddressBook::Gather() {
   all_.clear();
-  for (const auto* list : {&configured_, &learned_}) {
+  const std::vector<std::string>* const lists[] = {&configured_, &learned_};
+  for (const std::vector<std::string>* const list : lists) {
     for (const std::string& address : *list) {
       if (!address.empty() && !Holds(all_, address)) all_.push_back(address);
     }

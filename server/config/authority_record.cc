@@ -26,7 +26,7 @@ absl::StatusOr<std::optional<storage::AuthorityRecord>> ReadAuthority(const OpCo
 }
 
 // Of an attempt before this one, or nothing.
-absl::Status Install(FileSystem& files, const std::string& path, ByteView bytes, int mode) {
+absl::Status Install(FileSystem& files, const std::string& path, ByteView bytes, unsigned mode) {
   const absl::StatusOr<Bytes> there = files.Read(path, kFileBytesMax);
   if (there.ok() && SecretBytes::Equal(*there, bytes)) return absl::OkStatus();
   if (there.ok()) {

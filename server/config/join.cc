@@ -78,13 +78,13 @@ class Joiner {
           "the database cannot be reached from here: {}. The private PostgreSQL of a server (init "
           "without --database) listens on a socket in its own state directory alone; several "
           "servers need a PostgreSQL that each of them reaches over the network",
-          opened.status().message()));
+          std::string(opened.status().message())));
     }
     if (absl::IsFailedPrecondition(opened.status())) {
       return absl::FailedPreconditionError(fmt::format(
           "{}: join adds a server to an organization whose servers run this version; a new "
           "organization begins with `mooringd init`",
-          opened.status().message()));
+          std::string(opened.status().message())));
     }
     MOORING_RETURN_IF_ERROR(opened.status());
     catalog_ = *std::move(opened);
