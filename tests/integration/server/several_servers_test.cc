@@ -293,12 +293,12 @@ TEST_F(TwoServersTest, ARestoreIsOrderedAtTheServerThatHasTheAgent) {
   ASSERT_TRUE(Eventually([&] { return SeesAgentOnline(admin()); }));
   // Asked for and approved at the first.
   grpc::ClientContext context;
-  v1::StartRestoreRequest request;
+  v1::CreateRestoreRequest request;
   request.set_from_device(kSerial);
   request.set_to_serial(kSpare);
   request.set_reason("replacement");
-  v1::StartRestoreResponse response;
-  const grpc::Status asked = admin().access->StartRestore(&context, request, &response);
+  v1::CreateRestoreResponse response;
+  const grpc::Status asked = admin().access->CreateRestore(&context, request, &response);
   ASSERT_TRUE(asked.ok()) << asked.error_message();
   grpc::ClientContext approval;
   v1::ApproveRequestRequest approve;
