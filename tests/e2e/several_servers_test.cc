@@ -102,6 +102,33 @@ class SeveralServersTest : public ::testing::Test {
     return Json::parse(ReadText(dir + "/endpoints.json")).value("agents", "");
   }
 
+  // Only the test begins backups there.
+  void Quiet(const std::string& agent) {
+    const std::string path = d_.agent_dir(agent) + "/agent.yaml";
+    std::string text = ReadText(path);
+    const std::string key = "backup_on_attach: true";
+    const std::size_t at = text.find(key);
+    ASSERT_NE(at, std::string::npos) << text;
+    std::ofstream(path, std::ios::trunc) << text.replace(at, key.size(), "backup_on_attach: false");
+  }
+
+  // Assigns at the first server, and waits until the workstation has heard of it.
+  void AssignAt(const std::string& agent, const std::string& serial, const std::string& handle) {
+    d_.Assign(serial, handle);
+    EXPECT_TRUE(Eventually([&] {
+      const RunResult result = d_.Agent(agent, {"devices", "-o", "json"});
+      const Json list = Json::parse(result.out, nullptr, false);
+      if (list.is_discarded()) return false;
+      for (const Json& device : list["devices"]) {
+        if (device["facts"].value("serial", "") == serial) {
+          return device.value("person", "") == handle;
+        }
+      }
+      return false;
+    })) << serial
+        << " is not known to be of " << handle;
+  }
+
   // What a list of agents says of who is where, without when.
   static std::string Picture(const Json& list) {
     std::string text;
@@ -138,6 +165,7 @@ class SeveralServersTest : public ::testing::Test {
 TEST_F(SeveralServersTest, ABackupGoesOnWithTheOtherServerWhenItsOwnIsKilled) {
   serial_ = androids_.Serials().at(0);
   EnrollAtSecond("desk-b");
+  Quiet("desk-b");
   d_.StartAgent("desk-b", "usb");
   d_.AwaitDevice(serial_);
   EXPECT_TRUE(Eventually([&] { return ServerOf("desk-b") == AgentsAddress(second_dir()); }));
@@ -147,17 +175,18 @@ TEST_F(SeveralServersTest, ABackupGoesOnWithTheOtherServerWhenItsOwnIsKilled) {
 
   // An iPhone through the first server.
   d_.Enroll("desk-a");
+  Quiet("desk-a");
   d_.StartFarm("usb-a", {"--phones", "1", "--seed", "23"});
   d_.StartAgent("desk-a", "usb-a");
   const std::string iphone = d_.Phones("usb-a").at(0);
   d_.AwaitDevice(iphone);
-  d_.Assign(iphone, "ada");
+  AssignAt("desk-a", iphone, "ada");
   const RunResult first = d_.Backup("desk-a", iphone);
   ASSERT_EQ(first.exit_code, 0) << first.out << first.err;
 
   // The Android phone through the second; what that costs when nothing disturbs it.
   const std::uint64_t before = WireBytes();
-  d_.Assign(serial_, "bob");
+  AssignAt("desk-b", serial_, "bob");
   const RunResult undisturbed = d_.Backup("desk-b", serial_);
   ASSERT_EQ(undisturbed.exit_code, 0) << undisturbed.out << undisturbed.err;
   const std::uint64_t whole = WireBytes() - before;
@@ -172,7 +201,7 @@ TEST_F(SeveralServersTest, ABackupGoesOnWithTheOtherServerWhenItsOwnIsKilled) {
   // Nothing is stored yet for its next owner. In the middle of that backup the
   // server dies.
   const std::uint64_t start = WireBytes();
-  d_.Assign(serial_, "eve");
+  AssignAt("desk-b", serial_, "eve");
   Background backup({Deployment::Binary("mooring-agent"), "backup", "--device", serial_,
                      "--state-dir", d_.agent_dir("desk-b")},
                     d_.FarmEnvironment("usb"), d_.path() + "/backup.out",
