@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <stop_token>
 #include <utility>
 #include <vector>
@@ -159,7 +160,15 @@ class Server::Body {
     storage::CatalogClock database_clock(*catalog_);
     storage::Pruner pruner(*catalog_, *repository_, env_.clock, settings_.prune_limits,
                            &database_clock);
-    MOORING_ASSIGN_OR_RETURN(const auto result, pruner.ApplyIfDue(ctx, settings_.prune_period));
+    const auto ran = pruner.ApplyIfDue(ctx, settings_.prune_period);
+    if (absl::IsFailedPrecondition(ran.status())) {
+      // Clocks that disagree, or a stop: in the status and alerted, and not ours to mend.
+      env_.log.Warning("repository.prune_refused",
+                       {{"message", std::string(ran.status().message())}});
+      return absl::OkStatus();
+    }
+    MOORING_RETURN_IF_ERROR(ran.status());
+    const std::optional<storage::PruneResult>& result = *ran;
     if (!result) return absl::OkStatus();
     env_.log.Info("repository.prune", {{"kept", result->kept},
                                        {"dropped", result->dropped},

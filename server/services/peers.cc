@@ -73,28 +73,27 @@ absl::StatusOr<std::vector<Peers::Order>> Peers::Round(const OpContext& ctx) {
   const absl::Duration now = parts_.clock.Monotonic();
   bool beats = false;
   bool forgets = false;
-  bool looks = false;
   {
     MutexLock lock(mutex_);
     beats = must_beat_ || now - beat_at_ >= kBeatEvery;
     forgets = beats && now - forgot_at_ >= kForgetEvery;
-    looks = beats || has_peers_;
   }
   std::vector<Order> orders;
-  if (!looks) return orders;
   const storage::ServerRecord self = Self();
   // Asked before the catalog is: a stream that came later is not judged by it.
   const std::vector<AgentHub::Connection> before = parts_.hub.Connections();
-  std::optional<std::vector<storage::ServerRecord>> servers;
-  std::vector<storage::AgentPlace> places;
+  std::vector<storage::ServerRecord> servers;
+  std::optional<std::vector<storage::AgentPlace>> places;
   std::vector<storage::ServerOrder> taken;
   const absl::Status looked =
       parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
         if (beats) {
           MOORING_RETURN_IF_ERROR(tx.servers().Beat(self, kAliveFor));
           if (forgets) MOORING_RETURN_IF_ERROR(tx.servers().Forget(kForgottenAfter));
-          MOORING_ASSIGN_OR_RETURN(servers, tx.servers().List());
         }
+        MOORING_ASSIGN_OR_RETURN(servers, tx.servers().List());
+        // Alone, there is nothing to look at but whether somebody comes.
+        if (!beats && servers.size() < 2) return absl::OkStatus();
         MOORING_ASSIGN_OR_RETURN(places, tx.servers().Places());
         MOORING_ASSIGN_OR_RETURN(taken, tx.servers().TakeOrders(self_, kOrderAgeMax, kOrdersMax));
         return absl::OkStatus();
@@ -108,8 +107,8 @@ absl::StatusOr<std::vector<Peers::Order>> Peers::Round(const OpContext& ctx) {
     }
     if (forgets) forgot_at_ = now;
   }
-  if (servers) Take(*servers);
-  Take(before, places);
+  Take(servers);
+  if (places) Take(before, *places);
   for (const storage::ServerOrder& one : taken) {
     Order order{.agent = one.agent, .order = {}};
     if (order.order.ParseFromArray(one.message.data(), static_cast<int>(one.message.size()))) {
@@ -159,7 +158,6 @@ void Peers::Take(const std::vector<storage::ServerRecord>& servers) {
     });
     changed = count != alive;
     servers_ = servers;
-    has_peers_ = alive > 0;
   }
   if (changed) parts_.log.Info("servers.alive", {{"others", alive}});
   v1::ControlResponse order;

@@ -90,7 +90,6 @@ class Peers {
   std::string agents_ ABSL_GUARDED_BY(mutex_);
   std::string enrollment_ ABSL_GUARDED_BY(mutex_);
   std::vector<storage::ServerRecord> servers_ ABSL_GUARDED_BY(mutex_);
-  bool has_peers_ ABSL_GUARDED_BY(mutex_) = false;
   bool must_beat_ ABSL_GUARDED_BY(mutex_) = true;
   absl::Duration beat_at_ ABSL_GUARDED_BY(mutex_) = absl::ZeroDuration();         // Monotonic.
   absl::Duration forgot_at_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();  // Monotonic.
