@@ -39,6 +39,7 @@
 #include "server/services/retention_service.h"
 #include "storage/base/status.h"
 #include "storage/catalog/collection_store.h"
+#include "storage/catalog/database_clock.h"
 #include "storage/catalog/database_url.h"
 #include "storage/catalog/migrations.h"
 #include "storage/catalog/organization_store.h"
@@ -46,7 +47,6 @@
 #include "storage/catalog/private_postgres.h"
 #include "storage/repository/epoch.h"
 #include "storage/repository/key_custody.h"
-#include "storage/retention/database_clock.h"
 #include "storage/seal/digest.h"
 
 namespace mooring::server {
@@ -370,21 +370,6 @@ class Server::Body {
     options.exports_kept = care.exports_kept();
     options.export_every = absl::Hours(care.export_hours());
     options.drill_snapshots = care.drill_snapshots();
-    options.read_journal = ReadDoomJournal;
-    options.epoch = [this](const OpContext& call) -> absl::StatusOr<std::uint64_t> {
-      std::uint64_t epoch = 0;
-      const absl::Status read =
-          catalog_->Run(call, [&epoch](storage::Transaction& tx) -> absl::Status {
-            MOORING_ASSIGN_OR_RETURN(const storage::CollectionState state, tx.collection().Get());
-            epoch = state.epoch;
-            return absl::OkStatus();
-          });
-      MOORING_RETURN_IF_ERROR(read);
-      return epoch;
-    };
-    options.leave_recovery = [this](const OpContext& call, const std::string& actor) {
-      return storage::LeaveRecovery(call, *catalog_, *objects_, env_.clock, actor);
-    };
     MOORING_ASSIGN_OR_RETURN(care_, CareDesk::Make(ctx, *parts_, *kek_, replica_.get(), options));
     admin_services_.push_back(std::make_unique<CareServiceImpl>(*tokens_gate_, *parts_, *care_));
     if (!care.off()) {

@@ -13,12 +13,12 @@
 #include "server/config/server_config.h"
 #include "storage/base/status.h"
 #include "storage/catalog/collection_store.h"
+#include "storage/catalog/database_clock.h"
 #include "storage/catalog/database_url.h"
 #include "storage/catalog/organization_store.h"
 #include "storage/catalog/pg_catalog.h"
 #include "storage/objects/s3_settings.h"
 #include "storage/repository/repository.h"
-#include "storage/retention/database_clock.h"
 #include "storage/retention/prune.h"
 
 namespace mooring::server {

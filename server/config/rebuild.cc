@@ -10,7 +10,6 @@
 #include "server/config/object_store.h"
 #include "server/config/recovery_kit.h"
 #include "server/config/server_config.h"
-#include "server/services/care_desk.h"
 #include "storage/base/status.h"
 #include "storage/catalog/care_store.h"
 #include "storage/catalog/organization_store.h"
@@ -68,8 +67,7 @@ class Rebuilder {
                                       .clock = env_.clock,
                                       .random = env_.random,
                                       .organization = config_.organization(),
-                                      .single_admin = config_.single_admin(),
-                                      .read_journal = ReadDoomJournal};
+                                      .single_admin = config_.single_admin()};
     // An attempt that was killed behind its commit has left a whole catalog.
     storage::RebuildSummary summary;
     MOORING_ASSIGN_OR_RETURN(const bool is_done, IsRebuilt(url));

@@ -105,13 +105,14 @@ absl::Status CheckCollection(config::v1::Collection& collection) {
 
 storage::CollectionOptions CollectionOptionsOf(const config::v1::Collection& collection) {
   storage::CollectionOptions options;
-  const auto hours = [](std::uint32_t value, absl::Duration& duration) {
-    if (value > 0) duration = absl::Hours(value);
-  };
-  hours(collection.pack_hours(), options.pack_age_min);
-  hours(collection.condemned_hours(), options.condemned_for);
-  hours(collection.doomed_hours(), options.doomed_for);
-  hours(collection.orphan_hours(), options.orphan_age_min);
+  if (collection.has_pack_hours()) options.pack_age_min = absl::Hours(collection.pack_hours());
+  if (collection.has_condemned_hours()) {
+    options.condemned_for = absl::Hours(collection.condemned_hours());
+  }
+  if (collection.has_doomed_hours()) options.doomed_for = absl::Hours(collection.doomed_hours());
+  if (collection.has_orphan_hours()) {
+    options.orphan_age_min = absl::Hours(collection.orphan_hours());
+  }
   if (collection.compact_below_percent() > 0) {
     options.compact_below_percent = collection.compact_below_percent();
   }
@@ -195,6 +196,8 @@ absl::Status WriteServerConfig(FileSystem& files, const StateDir& dir,
   config::v1::ServerConfig written = config;
   written.clear_limits();
   written.clear_care();
+  written.clear_pruning();
+  written.clear_collection();
   if (written.repository() == dir.repository()) written.clear_repository();
   if (written.kek_file() == dir.kek()) written.clear_kek_file();
   const std::string text =

@@ -9,7 +9,7 @@
 #include "mooring/config/v1/config.pb.h"
 #include "server/config/state_dir.h"
 #include "storage/base/file.h"
-#include "storage/retention/collection_options.h"
+#include "storage/collection/collection_options.h"
 
 namespace mooring::server {
 

@@ -9,9 +9,10 @@
 #include "server/services/proto_time.h"
 #include "storage/base/status.h"
 #include "storage/catalog/drill_store.h"
+#include "storage/collection/doom_journal.h"
 #include "storage/repository/damage.h"
+#include "storage/repository/epoch.h"
 #include "storage/repository/key_custody.h"
-#include "storage/retention/doom_journal.h"
 
 namespace mooring::server {
 namespace {
@@ -36,13 +37,6 @@ v1::CareFinding FindingMessage(const storage::Finding& finding) {
 }
 
 }  // namespace
-
-absl::StatusOr<std::vector<PackId>> ReadDoomJournal(const SecretBytes& pack_index_key,
-                                                    const std::string& object_key, ByteView bytes) {
-  absl::StatusOr<storage::DoomJournal> journal = storage::DecodeDoomJournal(pack_index_key, bytes);
-  if (!journal.ok()) return Annotate(journal.status(), object_key);
-  return std::move(journal->packs);
-}
 
 absl::Status CheckRebuildConfirmed(const OpContext& ctx, storage::Catalog& catalog) {
   storage::CareState state;
@@ -85,6 +79,13 @@ absl::StatusOr<std::unique_ptr<CareDesk>> CareDesk::Make(const OpContext& ctx, S
                            keys.OrganizationKey(ctx, storage::KeyPurpose::kPackIndexKey));
   MOORING_ASSIGN_OR_RETURN(desk->organization_key_,
                            keys.OrganizationKey(ctx, storage::KeyPurpose::kOrganizationKey));
+  desk->healer_ = std::make_unique<storage::Healer>(
+      storage::Healer::Parts{.catalog = parts.catalog,
+                             .objects = parts.objects,
+                             .replica = replica,
+                             .pack_index_key = desk->pack_index_key_,
+                             .clock = parts.clock,
+                             .random = parts.random});
   desk->scrubber_ = std::make_unique<storage::Scrubber>(
       storage::Scrubber::Parts{.catalog = parts.catalog,
                                .objects = parts.objects,
@@ -99,8 +100,7 @@ absl::StatusOr<std::unique_ptr<CareDesk>> CareDesk::Make(const OpContext& ctx, S
                                     .primary = parts.objects,
                                     .replica = *replica,
                                     .pack_index_key = desk->pack_index_key_,
-                                    .clock = parts.clock,
-                                    .read_journal = options.read_journal},
+                                    .clock = parts.clock},
         options.replica_bytes_per_second);
   }
   desk->exporter_ = std::make_unique<storage::CatalogExporter>(
@@ -110,8 +110,7 @@ absl::StatusOr<std::unique_ptr<CareDesk>> CareDesk::Make(const OpContext& ctx, S
                                       .organization_key = desk->organization_key_,
                                       .clock = parts.clock,
                                       .random = parts.random,
-                                      .program_version = kServerVersion,
-                                      .epoch = options.epoch});
+                                      .program_version = kServerVersion});
   desk->drills_ = std::make_unique<storage::DrillRunner>(
       storage::DrillRunner::Parts{.catalog = parts.catalog,
                                   .repository = parts.repository,
@@ -131,11 +130,12 @@ absl::StatusOr<storage::RebuildSummary> CareDesk::Reconcile(
                                                       .clock = parts_.clock,
                                                       .random = parts_.random,
                                                       .organization = parts_.settings.organization,
-                                                      .single_admin = parts_.settings.single_admin,
-                                                      .read_journal = options_.read_journal},
+                                                      .single_admin = parts_.settings.single_admin},
                                                      progress));
+  MOORING_RETURN_IF_ERROR(storage::LeaveJournaledPacks(ctx, parts_.catalog, *healer_, summary));
   MOORING_RETURN_IF_ERROR(storage::RefreshDamage(ctx, parts_.catalog).status());
-  if (options_.leave_recovery) MOORING_RETURN_IF_ERROR(options_.leave_recovery(ctx, actor));
+  MOORING_RETURN_IF_ERROR(
+      storage::LeaveRecovery(ctx, parts_.catalog, parts_.objects, parts_.clock, actor));
   return summary;
 }
 

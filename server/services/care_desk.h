@@ -16,6 +16,7 @@
 #include "storage/base/secret_bytes.h"
 #include "storage/care/catalog_export.h"
 #include "storage/care/drill.h"
+#include "storage/care/healer.h"
 #include "storage/care/rebuild.h"
 #include "storage/care/replica.h"
 #include "storage/care/scrub.h"
@@ -33,11 +34,6 @@ struct CareOptions {
   absl::Duration export_every = absl::Hours(24);
   std::size_t drill_snapshots = 3;
   absl::Duration drill_every = absl::Hours(24);
-  // What the collector knows: packs of its journals, the catalog's epoch, and how
-  // recovery ends. Empty where there is none.
-  storage::DoomJournalReader read_journal;
-  std::function<absl::StatusOr<std::uint64_t>(const OpContext&)> epoch;
-  std::function<absl::Status(const OpContext&, const std::string& actor)> leave_recovery;
 };
 
 // Thread-safe. What it is given outlives it.
@@ -82,6 +78,7 @@ class CareDesk {
   const CareOptions options_;
   SecretBytes pack_index_key_;
   SecretBytes organization_key_;
+  std::unique_ptr<storage::Healer> healer_;
   std::unique_ptr<storage::Scrubber> scrubber_;
   std::unique_ptr<storage::ReplicaSync> replica_sync_;
   std::unique_ptr<storage::CatalogExporter> exporter_;
@@ -92,10 +89,6 @@ class CareDesk {
   bool knows_lost_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time full_sync_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
 };
-
-// storage::DoomJournalReader over the collector's journals.
-absl::StatusOr<std::vector<PackId>> ReadDoomJournal(const SecretBytes& pack_index_key,
-                                                    const std::string& object_key, ByteView bytes);
 
 // kFailedPrecondition after a rebuild that nobody has confirmed: nothing may be
 // pruned or collected.

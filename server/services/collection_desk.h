@@ -15,8 +15,8 @@
 #include "server/metrics/fleet_figures.h"
 #include "server/services/server_parts.h"
 #include "storage/base/secret_bytes.h"
-#include "storage/retention/collector.h"
-#include "storage/retention/database_clock.h"
+#include "storage/catalog/database_clock.h"
+#include "storage/collection/collector.h"
 
 namespace mooring::server {
 

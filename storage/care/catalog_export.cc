@@ -12,6 +12,7 @@
 #include "storage/base/status.h"
 #include "storage/care/pack_check.h"
 #include "storage/catalog/care_store.h"
+#include "storage/catalog/collection_store.h"
 #include "storage/catalog/organization_store.h"
 #include "storage/repository/audit_detail.h"
 #include "storage/seal/sealed_stream.h"
@@ -235,18 +236,19 @@ absl::StatusOr<ExportSummary> CatalogExporter::Run(const OpContext& ctx, std::si
   MOORING_RETURN_IF_ERROR(CheckStoreIsThere(ctx, parts_.objects));
   ExportSummary summary;
   std::string repository_id;
+  std::uint64_t epoch = 0;
   const absl::Status read = parts_.catalog.Run(ctx, [&](Transaction& tx) -> absl::Status {
     MOORING_ASSIGN_OR_RETURN(const auto repository, tx.organization().GetRepository());
     if (!repository) return absl::FailedPreconditionError("the catalog knows no repository");
     repository_id = ToString(repository->id);
+    MOORING_ASSIGN_OR_RETURN(const CollectionState state, tx.collection().Get());
+    epoch = state.epoch;
     return absl::OkStatus();
   });
   MOORING_RETURN_IF_ERROR(read);
   // Taken before the rows are read: whatever is older than this is in the export.
   summary.info.made_at = absl::FromUnixMicros(absl::ToUnixMicros(parts_.clock.Now()));
-  if (parts_.epoch) {
-    MOORING_ASSIGN_OR_RETURN(summary.info.epoch, parts_.epoch(ctx));
-  }
+  summary.info.epoch = epoch;
   summary.info.name = NameOf(summary.info.made_at, summary.info.epoch);
   PartWriter parts(ctx, parts_.objects, summary.info.name);
   SealedStreamWriter stream(parts_.organization_key, parts_.random,

@@ -60,8 +60,6 @@ class CatalogExporter {
     Clock& clock;
     Random& random;
     std::string program_version;
-    // Epoch of the catalog; empty: 0.
-    std::function<absl::StatusOr<std::uint64_t>(const OpContext&)> epoch;
   };
   explicit CatalogExporter(Parts parts) : parts_(std::move(parts)) {}
 

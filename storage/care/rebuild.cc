@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include <absl/strings/numbers.h>
 #include <fmt/format.h>
 
 #include "storage/base/status.h"
@@ -11,13 +10,16 @@
 #include "storage/care/rebuild_work.h"
 #include "storage/catalog/care_store.h"
 #include "storage/catalog/chunk_index.h"
+#include "storage/catalog/collection_store.h"
 #include "storage/catalog/key_store.h"
 #include "storage/catalog/organization_store.h"
 #include "storage/catalog/pack_store.h"
 #include "storage/catalog/person_store.h"
+#include "storage/collection/doom_journal.h"
 #include "storage/objects/object_layout.h"
 #include "storage/pack/pack.h"
 #include "storage/repository/audit_detail.h"
+#include "storage/repository/epoch.h"
 #include "storage/repository/whole_object.h"
 #include "storage/seal/digest.h"
 #include "storage/seal/key_wrap.h"
@@ -45,16 +47,6 @@ KeySlot SlotOf(KeyPurpose purpose, ByteView subject, const Bytes& wrapped, absl:
           .created_at = at};
 }
 
-// The number behind `prefix` in an object key: 16 hexadecimal digits.
-std::optional<std::uint64_t> NumberOfKey(std::string_view key, std::string_view prefix) {
-  std::uint64_t number = 0;
-  if (!key.starts_with(prefix) || key.size() != prefix.size() + 16 ||
-      !absl::SimpleHexAtoi(ToAbsl(key.substr(prefix.size())), &number)) {
-    return std::nullopt;
-  }
-  return number;
-}
-
 }  // namespace
 
 absl::StatusOr<RebuildSummary> RebuildCatalog(
@@ -67,6 +59,25 @@ absl::StatusOr<RebuildSummary> ReconcileCatalog(
     const OpContext& ctx, const RebuildParts& parts,
     absl::FunctionRef<void(const RebuildProgress&)> progress) {
   return RebuildWork(ctx, parts, progress).Reconcile();
+}
+
+absl::Status LeaveJournaledPacks(const OpContext& ctx, Catalog& catalog, Healer& healer,
+                                 RebuildSummary& summary) {
+  for (const PackId& pack : summary.journaled) {
+    std::vector<ChunkLocation> rows;
+    MOORING_RETURN_IF_ERROR(catalog.Run(ctx, [&](Transaction& tx) -> absl::Status {
+      MOORING_ASSIGN_OR_RETURN(rows, tx.care().ChunksOfPack(pack));
+      return absl::OkStatus();
+    }));
+    std::erase_if(rows, [](const ChunkLocation& row) {
+      return row.state != ChunkState::kLive && row.state != ChunkState::kCondemned;
+    });
+    if (rows.empty()) continue;
+    MOORING_ASSIGN_OR_RETURN(const HealOutcome outcome,
+                             healer.Heal(ctx, pack, rows, "a doom journal names it"));
+    summary.chunks_lost += outcome.lost;
+  }
+  return absl::OkStatus();
 }
 
 void RebuildWork::Remark(std::string text) {
@@ -270,9 +281,8 @@ absl::Status RebuildWork::ReadTombstones() {
   return absl::OkStatus();
 }
 
-// Packs on their way out: their chunks are doomed, and may be gone any moment.
+// Packs on their way out: they may be gone any moment.
 absl::Status RebuildWork::ReadJournals() {
-  if (!parts_.read_journal) return absl::OkStatus();
   std::vector<std::string> journals;
   const absl::Status listed =
       parts_.objects.List(ctx_, "gc/doom-", [&journals](const ObjectInfo& info) {
@@ -283,13 +293,12 @@ absl::Status RebuildWork::ReadJournals() {
   for (const std::string& key : journals) {
     MOORING_ASSIGN_OR_RETURN(const Bytes bytes,
                              ReadWholeObject(parts_.objects, ctx_, key, kObjectBytesMax));
-    const absl::StatusOr<std::vector<PackId>> packs =
-        parts_.read_journal(pack_index_key_, key, bytes);
-    if (!packs.ok()) {
-      Remark(fmt::format("{}: {}", key, std::string(packs.status().message())));
+    const absl::StatusOr<DoomJournal> journal = DecodeDoomJournal(pack_index_key_, bytes);
+    if (!journal.ok()) {
+      Remark(fmt::format("{}: {}", key, std::string(journal.status().message())));
       continue;
     }
-    journaled_.insert(packs->begin(), packs->end());
+    journaled_.insert(journal->packs.begin(), journal->packs.end());
   }
   return absl::OkStatus();
 }
@@ -372,10 +381,16 @@ absl::Status RebuildWork::EnterPacks() {
         return absl::OkStatus();
       });
   MOORING_RETURN_IF_ERROR(listed);
+  // Journaled ones last: only what no other pack holds is looked for in them.
+  std::stable_partition(objects.begin(), objects.end(), [&](const ObjectInfo& info) {
+    const std::optional<PackId> pack = PackOfObjectKey(info.key);
+    return pack && !journaled_.contains(*pack);
+  });
   for (const ObjectInfo& info : objects) {
     const std::optional<PackId> pack = PackOfObjectKey(info.key);
-    if (!pack || journaled_.contains(*pack)) continue;
+    if (!pack) continue;
     present_.insert(*pack);
+    if (journaled_.contains(*pack)) summary_.journaled.push_back(*pack);
     MOORING_ASSIGN_OR_RETURN(const auto row, load_->tx().packs().Get(*pack));
     if (row && row->state != PackState::kStaged) continue;  // Of a reconciliation: known.
     MOORING_RETURN_IF_ERROR(EnterPack(*pack, info));
@@ -418,7 +433,11 @@ absl::Status RebuildWork::EnterPack(const PackId& pack, const ObjectInfo& info) 
     chunks.push_back(
         {.domain = entry.domain, .id = entry.id, .offset = entry.offset, .bytes = entry.bytes});
   }
-  MOORING_ASSIGN_OR_RETURN(const std::uint64_t left_out, load_->AddChunks(pack, chunks));
+  MOORING_ASSIGN_OR_RETURN(
+      const std::uint64_t left_out,
+      load_->AddChunks(
+          pack, chunks,
+          journaled_.contains(pack) ? KnownChunk::kStays : KnownChunk::kMovesToTheNewer));
   summary_.chunks_left_out += left_out;
   ++summary_.packs;
   return absl::OkStatus();
@@ -444,35 +463,18 @@ absl::Status RebuildWork::LosePacks() {
 // Collection stands where the store says that it does: a catalog that began anew
 // at zero would look like one that has traveled back in time.
 absl::Status RebuildWork::SettleCollection() {
-  std::uint64_t epoch = 0;
-  std::uint64_t generation = 0;
-  const absl::Status listed = parts_.objects.List(ctx_, "gc/", [&](const ObjectInfo& info) {
-    epoch = std::max(epoch, NumberOfKey(info.key, "gc/epoch-").value_or(0));
-    generation = std::max(generation, NumberOfKey(info.key, "gc/doom-").value_or(0));
-    return absl::OkStatus();
-  });
-  MOORING_RETURN_IF_ERROR(listed);
-  MOORING_ASSIGN_OR_RETURN(const auto tables,
-                           load_->Query("SELECT to_regclass('public.collection_state') IS NOT NULL,"
-                                        " to_regclass('public.prune_state') IS NOT NULL",
-                                        {}));
   // A reconciliation leaves recovery by an epoch of its own, once it has committed.
-  if (tables.at(0).at(0) == "t" && !is_reconciliation_) {
-    MOORING_RETURN_IF_ERROR(
-        load_
-            ->Execute("UPDATE collection_state SET epoch = $1::bigint, generation = $2::bigint",
-                      {std::to_string(epoch), std::to_string(generation)})
-            .status());
+  if (!is_reconciliation_) {
+    MOORING_ASSIGN_OR_RETURN(const StoreEpoch store, ReadStoreEpoch(ctx_, parts_.objects));
+    MOORING_ASSIGN_OR_RETURN(CollectionState state, load_->tx().collection().Get());
+    state.epoch = store.epoch;
+    state.generation = store.generation;
+    MOORING_RETURN_IF_ERROR(load_->tx().collection().Put(state));
   }
-  if (tables.at(0).at(1) == "t") {
-    MOORING_RETURN_IF_ERROR(
-        load_
-            ->Execute("UPDATE prune_state SET stopped = $1",
-                      {"the catalog was rebuilt: a person has yet to confirm that all holds are"
-                       " there"})
-            .status());
-  }
-  return absl::OkStatus();
+  return load_
+      ->Execute("UPDATE prune_state SET stopped = $1",
+                {"the catalog was rebuilt: a person has yet to confirm that all holds are there"})
+      .status();
 }
 
 // Counters, what was going on, and the latch that keeps everything until a person has looked.

@@ -23,7 +23,8 @@
 #include "storage/base/clock.h"
 #include "storage/base/op_context.h"
 #include "storage/base/random.h"
-#include "storage/care/replica.h"
+#include "storage/care/healer.h"
+#include "storage/catalog/catalog.h"
 #include "storage/objects/object_store.h"
 #include "storage/seal/key_ring.h"
 
@@ -54,6 +55,8 @@ struct RebuildSummary {
   std::uint64_t snapshots_deleted = 0;  // That the catalog thought alive.
   std::uint64_t chunks_lost = 0;        // Whose pack is gone, or on its way out.
   std::vector<std::string> remarks;     // For people; at most 1000.
+  // Packs that a doom journal names and that are still there.
+  std::vector<PackId> journaled;
 };
 
 struct RebuildParts {
@@ -65,8 +68,6 @@ struct RebuildParts {
   // Name for an organization of which no export tells.
   std::string organization;
   bool single_admin = false;
-  // Empty: doom journals are not read.
-  DoomJournalReader read_journal;
 };
 
 // kFailedPrecondition: the database is not empty, the store holds no repository,
@@ -79,7 +80,7 @@ absl::StatusOr<RebuildSummary> RebuildCatalog(
 // from a backup of yesterday, or a standby that lagged. Snapshots that it has
 // forgotten come back from their commit records, packs from their footers;
 // deletions that it has forgotten are repeated, keys with them; chunks whose
-// pack is gone or journaled become lost; sessions that it thinks open are over.
+// pack is gone become lost; sessions that it thinks open are over.
 // In one transaction under the exclusive repository lock, so that an attempt that
 // is killed has done nothing. Rows that nothing in the store knows (people,
 // policies, holds of since then) stay forgotten: as after a rebuild, nothing is
@@ -87,5 +88,13 @@ absl::StatusOr<RebuildSummary> RebuildCatalog(
 absl::StatusOr<RebuildSummary> ReconcileCatalog(
     const OpContext& ctx, const RebuildParts& parts,
     absl::FunctionRef<void(const RebuildProgress&)> progress);
+
+// After a reconciliation: whatever rows still point to in `summary.journaled` is
+// copied out, verified. The journal may be of a collector that did not know of
+// the rollback and may yet act on it, and snapshots committed since may stand on
+// those packs (storage/design/gc-safety.md, RECONCILE). What cannot be read is
+// lost. After a rebuild nobody can act on a journal: packs are removed by rows.
+absl::Status LeaveJournaledPacks(const OpContext& ctx, Catalog& catalog, Healer& healer,
+                                 RebuildSummary& summary);
 
 }  // namespace mooring::storage

@@ -14,6 +14,7 @@
 #include "storage/care/pack_check.h"
 #include "storage/catalog/care_store.h"
 #include "storage/catalog/snapshot_store.h"
+#include "storage/collection/doom_journal.h"
 #include "storage/objects/object_layout.h"
 #include "storage/pack/pack.h"
 #include "storage/repository/store_records.h"
@@ -336,7 +337,6 @@ absl::Status ReplicaSync::ApplyTombstones(const OpContext& ctx, Pass& pass) {
 }
 
 absl::Status ReplicaSync::ApplyJournals(const OpContext& ctx, Pass& pass) {
-  if (!parts_.read_journal) return absl::OkStatus();
   std::vector<std::string> journals;
   MOORING_RETURN_IF_ERROR(parts_.replica.List(ctx, "gc/doom-", [&](const ObjectInfo& info) {
     journals.push_back(info.key);
@@ -350,10 +350,9 @@ absl::Status ReplicaSync::ApplyJournals(const OpContext& ctx, Pass& pass) {
       if (IsDamage(bytes.status())) continue;
       return Annotate(bytes.status(), "replica");
     }
-    const absl::StatusOr<std::vector<PackId>> packs =
-        parts_.read_journal(parts_.pack_index_key, journal, *bytes);
-    if (!packs.ok()) continue;  // What cannot be proved removes nothing.
-    for (const PackId& pack : *packs) {
+    const absl::StatusOr<DoomJournal> doomed = DecodeDoomJournal(parts_.pack_index_key, *bytes);
+    if (!doomed.ok()) continue;  // What cannot be proved removes nothing.
+    for (const PackId& pack : doomed->packs) {
       const std::string key = PackObjectKey(pack);
       // Still there: not unlinked yet, and it may not be before its time here either.
       const absl::Status kept = parts_.primary.Stat(ctx, key).status();

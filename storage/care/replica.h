@@ -40,10 +40,6 @@ struct ReplicaProgress {
   bool is_complete = false;
 };
 
-// Packs that a doom journal object names. kDataLoss: damaged or not authentic.
-using DoomJournalReader = std::function<absl::StatusOr<std::vector<PackId>>(
-    const SecretBytes& pack_index_key, const std::string& object_key, ByteView bytes)>;
-
 // Thread-safe; two at once do the same work twice and no harm.
 class ReplicaSync {
  public:
@@ -53,8 +49,6 @@ class ReplicaSync {
     ObjectStore& replica;
     const SecretBytes& pack_index_key;
     Clock& clock;
-    // Empty: no pack is ever removed from the replica.
-    DoomJournalReader read_journal;
   };
   ReplicaSync(const Parts& parts, std::uint64_t bytes_per_second)
       : parts_(parts), bytes_per_second_(bytes_per_second) {}

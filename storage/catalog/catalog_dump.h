@@ -61,6 +61,8 @@ absl::Status DumpCatalog(const OpContext& ctx, const std::string& url, Clock& cl
 // Number of the newest migration of this program.
 int SchemaVersion();
 
+enum class KnownChunk { kStays, kMovesToTheNewer };
+
 // One transaction that fills an empty catalog. Nothing of it is there before
 // Commit, so that an attempt that is killed is simply made again. Thread-bound.
 class CatalogLoad {
@@ -84,11 +86,12 @@ class CatalogLoad {
   // Later numbers of this column are above `last`, and above those of its rows.
   virtual absl::Status NumberAbove(const DumpNumber& number) = 0;
 
-  // Enters chunks as live ones of this pack. One that is there already moves, and
-  // lives, if this pack is the newer one. Chunks of domains that are not known are left
-  // out. Returns how many were left out.
+  // Enters chunks as live ones of this pack. One that is there already stays, or
+  // moves, and lives, if this pack is the newer one. Chunks of domains that are not
+  // known are left out. Returns how many were left out.
   virtual absl::StatusOr<std::uint64_t> AddChunks(const PackId& pack,
-                                                  std::span<const NewChunk> chunks) = 0;
+                                                  std::span<const NewChunk> chunks,
+                                                  KnownChunk known) = 0;
   // Chunks of which only the id is known, as lost ones of `pack`.
   virtual absl::Status AddLost(const PackId& pack, const DomainId& domain,
                                std::span<const ChunkId> ids) = 0;

@@ -281,8 +281,8 @@ class PgCatalogLoad final : public CatalogLoad {
         .status();
   }
 
-  absl::StatusOr<std::uint64_t> AddChunks(const PackId& pack,
-                                          std::span<const NewChunk> chunks) override;
+  absl::StatusOr<std::uint64_t> AddChunks(const PackId& pack, std::span<const NewChunk> chunks,
+                                          KnownChunk known) override;
   absl::Status AddLost(const PackId& pack, const DomainId& domain,
                        std::span<const ChunkId> ids) override;
 
@@ -343,15 +343,24 @@ class PgCatalogLoad final : public CatalogLoad {
 };
 
 absl::StatusOr<std::uint64_t> PgCatalogLoad::AddChunks(const PackId& pack,
-                                                       std::span<const NewChunk> chunks) {
+                                                       std::span<const NewChunk> chunks,
+                                                       KnownChunk known) {
+  const std::string on_known =
+      known == KnownChunk::kStays
+          ? "DO NOTHING"
+          : "DO UPDATE SET pack_no = excluded.pack_no,"
+            "   pack_offset = excluded.pack_offset, bytes = excluded.bytes, state = 1,"
+            "   condemned_at = NULL, condemned_generation = NULL"
+            "   WHERE (SELECT created_at FROM pack WHERE no = c.pack_no)"
+            "     < (SELECT created_at FROM pack WHERE no = excluded.pack_no)";
   std::uint64_t left_out = 0;
   for (std::size_t first = 0; first < chunks.size(); first += kChunkBatch) {
     const auto part = chunks.subspan(first, std::min(kChunkBatch, chunks.size() - first));
     std::map<DomainId, std::vector<const NewChunk*>> by_domain;
     for (const NewChunk& chunk : part) by_domain[chunk.domain].push_back(&chunk);
     for (const auto& [domain, list] : by_domain) {
-      MOORING_ASSIGN_OR_RETURN(const auto known, tx().chunks().GetDomain(domain));
-      if (!known) {
+      MOORING_ASSIGN_OR_RETURN(const auto domain_row, tx().chunks().GetDomain(domain));
+      if (!domain_row) {
         left_out += list.size();
         continue;
       }
@@ -372,11 +381,8 @@ absl::StatusOr<std::uint64_t> PgCatalogLoad::AddChunks(const PackId& pack,
                   " SELECT d.no, u.id, p.no, u.pack_offset, u.bytes, 1"
                   " FROM unnest($2::bytea[], $3::bigint[], $4::int[]) u(id, pack_offset, bytes),"
                   " domain d, pack p WHERE d.id = $1::bytea AND p.id = $5::bytea ORDER BY u.id"
-                  " ON CONFLICT (domain_no, id) DO UPDATE SET pack_no = excluded.pack_no,"
-                  "   pack_offset = excluded.pack_offset, bytes = excluded.bytes, state = 1,"
-                  "   condemned_at = NULL, condemned_generation = NULL"
-                  "   WHERE (SELECT created_at FROM pack WHERE no = c.pack_no)"
-                  "     < (SELECT created_at FROM pack WHERE no = excluded.pack_no)",
+                  " ON CONFLICT (domain_no, id) " +
+                      on_known,
                   {ToBytes(domain.bytes()), BinaryIdArray(ids), BinaryInt8Array(offsets),
                    BinaryInt4Array(bytes), ToBytes(pack.bytes())})
               .status());

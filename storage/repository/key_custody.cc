@@ -32,7 +32,7 @@ absl::StatusOr<std::optional<KeySlot>> GetSlot(Catalog& catalog, const OpContext
 
 absl::StatusOr<Bytes> KeyCustody::MakeObject(const OpContext& ctx, KeyPurpose purpose,
                                              ByteView subject, const std::string& object_key) {
-  absl::StatusOr<Bytes> wrapped = ReadWholeObject(objects_, ctx, object_key, kWrappedBytesMax);
+  absl::StatusOr<Bytes> wrapped = ReadSettledObject(objects_, ctx, object_key, kWrappedBytesMax);
   if (absl::IsNotFound(wrapped.status())) {
     const SecretBytes key = SecretBytes::Make(random_, kRootKeyBytes);
     MOORING_ASSIGN_OR_RETURN(Bytes made, kek_.Wrap(purpose, subject, key.view()));
@@ -40,12 +40,21 @@ absl::StatusOr<Bytes> KeyCustody::MakeObject(const OpContext& ctx, KeyPurpose pu
     if (put.ok()) return made;
     if (!absl::IsAlreadyExists(put)) return put;
     // Another server was faster.
-    wrapped = ReadWholeObject(objects_, ctx, object_key, kWrappedBytesMax);
+    wrapped = ReadSettledObject(objects_, ctx, object_key, kWrappedBytesMax);
   }
   if (!wrapped.ok()) return wrapped.status();
   const absl::StatusOr<SecretBytes> key = kek_.Unwrap(purpose, subject, *wrapped);
-  if (!key.ok()) return Annotate(key.status(), fmt::format("object {}", object_key));
-  return wrapped;
+  if (key.ok()) return wrapped;
+  // Shorter than any such key: torn, and whoever wrote it is about to notice.
+  const SecretBytes another = SecretBytes::Make(random_, kRootKeyBytes);
+  MOORING_ASSIGN_OR_RETURN(const Bytes whole, kek_.Wrap(purpose, subject, another.view()));
+  const std::string what = fmt::format("object {}", object_key);
+  if (wrapped->size() < whole.size()) {
+    return absl::UnavailableError(
+        fmt::format("{}: {} of {} bytes; if it stays so, no key was ever made: remove it", what,
+                    wrapped->size(), whole.size()));
+  }
+  return Annotate(key.status(), what);
 }
 
 absl::StatusOr<SecretBytes> KeyCustody::OrganizationKey(const OpContext& ctx, KeyPurpose purpose) {

@@ -118,6 +118,17 @@ absl::StatusOr<std::optional<v1::Receipt>> ReceiptOf(const SessionRecord& sessio
   return session.receipt;
 }
 
+// Locks the session's row: no other commit of it comes between.
+absl::Status HoldOpenSession(Transaction& tx, const SessionId& id) {
+  MOORING_ASSIGN_OR_RETURN(const std::optional<SessionRecord> session,
+                           tx.sessions().Get(id, RowLock::kExclusive));
+  if (session && session->state == v1::SESSION_STATE_OPEN) return absl::OkStatus();
+  if (session && session->state == v1::SESSION_STATE_COMMITTED) {
+    return absl::UnavailableError("commit: another commit of the session came between; ask again");
+  }
+  return absl::FailedPreconditionError("commit: the session is over");
+}
+
 // Whether every reference is live; fills `missing`, and the set and its bytes if there is none.
 absl::Status ResolveRefs(Transaction& tx, const PersonId& person, const CheckedCommit& commit,
                          std::vector<ChunkId>& missing, ChunkSet* set,
@@ -170,8 +181,7 @@ absl::StatusOr<CommitOutcome> RepositoryImpl::Commit(const OpContext& ctx, const
   MOORING_ASSIGN_OR_RETURN(outcome.missing, FindMissing(ctx, session->person, commit));
   if (!outcome.missing.empty()) return outcome;
 
-  MOORING_RETURN_IF_ERROR(PutAndReadBack(objects_, ctx, SnapshotKeyObjectKey(session->snapshot),
-                                         session->wrapped_snapshot_key));
+  MOORING_RETURN_IF_ERROR(StoreSnapshotKey(ctx, *session));
   absl::Time created_at;
   MOORING_ASSIGN_OR_RETURN(const Bytes record,
                            StoreCommitRecord(ctx, *session, commit, request, created_at));
@@ -199,6 +209,18 @@ absl::StatusOr<std::vector<ChunkId>> RepositoryImpl::FindMissing(const OpContext
   return missing;
 }
 
+// The key is the session's, so anything else under its name is a torn copy.
+absl::Status RepositoryImpl::StoreSnapshotKey(const OpContext& ctx, const SessionRecord& session) {
+  const std::string key = SnapshotKeyObjectKey(session.snapshot);
+  const Bytes& wrapped = session.wrapped_snapshot_key;
+  const absl::Status put = PutChecked(objects_, ctx, key, wrapped);
+  if (!absl::IsAlreadyExists(put)) return put;
+  return catalog_.Run(ctx, [&](Transaction& tx) -> absl::Status {
+    MOORING_RETURN_IF_ERROR(HoldOpenSession(tx, session.id));
+    return ReplaceChecked(objects_, ctx, key, wrapped);
+  });
+}
+
 // The record as it stands in the store. A retry finds its own of before, made
 // at another time, and takes that time; anything else is replaced.
 absl::StatusOr<Bytes> RepositoryImpl::StoreCommitRecord(const OpContext& ctx,
@@ -210,7 +232,7 @@ absl::StatusOr<Bytes> RepositoryImpl::StoreCommitRecord(const OpContext& ctx,
   created_at = absl::FromUnixMicros(absl::ToUnixMicros(clock_.Now()));
   MOORING_ASSIGN_OR_RETURN(std::string bytes,
                            Serialized(MakeRecord(session, commit, request, created_at)));
-  const absl::Status put = PutAndReadBack(objects_, ctx, key, AsBytes(bytes));
+  const absl::Status put = PutChecked(objects_, ctx, key, AsBytes(bytes));
   if (put.ok()) return ToBytes(bytes);
   if (!absl::IsAlreadyExists(put)) return put;
 
@@ -232,14 +254,9 @@ absl::StatusOr<Bytes> RepositoryImpl::StoreCommitRecord(const OpContext& ctx,
 absl::Status RepositoryImpl::ReplaceCommitRecord(const OpContext& ctx, const SessionRecord& session,
                                                  const std::string& key, ByteView record) {
   return catalog_.Run(ctx, [&](Transaction& tx) -> absl::Status {
-    MOORING_ASSIGN_OR_RETURN(const std::optional<SessionRecord> now,
-                             tx.sessions().Get(session.id, RowLock::kExclusive));
-    if (!now || now->state != v1::SESSION_STATE_OPEN) {
-      return absl::FailedPreconditionError("commit: the session is over");
-    }
+    MOORING_RETURN_IF_ERROR(HoldOpenSession(tx, session.id));
     // Outside of the transaction, but the same each time the body runs.
-    MOORING_RETURN_IF_ERROR(objects_.Remove(ctx, key));
-    return PutAndReadBack(objects_, ctx, key, record);
+    return ReplaceChecked(objects_, ctx, key, record);
   });
 }
 

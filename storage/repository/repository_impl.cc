@@ -73,7 +73,7 @@ absl::Status Repository::Create(const OpContext& ctx, Catalog& catalog, ObjectSt
   if (rows.repository) {
     // Only a creation that was interrupted has left its keys in this store.
     const absl::StatusOr<Bytes> there =
-        ReadWholeObject(objects, ctx, kOrganizationKeyObjectKey, 4096);
+        ReadSettledObject(objects, ctx, kOrganizationKeyObjectKey, 4096);
     if (!there.ok() && !absl::IsNotFound(there.status())) return there.status();
     if (!there.ok() || !rows.organization_key || *there != rows.organization_key->wrapped) {
       return absl::FailedPreconditionError("the catalog belongs to another repository");
@@ -106,7 +106,7 @@ absl::StatusOr<std::unique_ptr<Repository>> Repository::Open(const OpContext& ct
                                                              ObjectStore& objects, KekProvider& kek,
                                                              Clock& clock, Random& random) {
   const absl::StatusOr<Bytes> object =
-      ReadWholeObject(objects, ctx, kRepositoryObjectKey, kRepositoryObjectBytesMax);
+      ReadSettledObject(objects, ctx, kRepositoryObjectKey, kRepositoryObjectBytesMax);
   if (absl::IsNotFound(object.status())) {
     return absl::FailedPreconditionError(
         "the object store holds no repository; create it with mooringd init");

@@ -91,6 +91,7 @@ class RepositoryImpl final : public Repository {
   // Commit.
   absl::StatusOr<std::vector<ChunkId>> FindMissing(const OpContext& ctx, const PersonId& person,
                                                    const CheckedCommit& commit);
+  absl::Status StoreSnapshotKey(const OpContext& ctx, const SessionRecord& session);
   absl::StatusOr<Bytes> StoreCommitRecord(const OpContext& ctx, const SessionRecord& session,
                                           const CheckedCommit& commit,
                                           const v1::CommitSnapshotRequest& request,

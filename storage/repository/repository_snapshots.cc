@@ -173,15 +173,18 @@ absl::Status RepositoryImpl::WriteTombstone(const OpContext& ctx, const Snapshot
   const std::string key = TombstoneObjectKey(snapshot);
   const Bytes bytes = EncodeTombstone(
       {.snapshot = snapshot, .deleted_at = clock_.Now(), .actor = actor, .reason = reason});
-  const absl::Status put = PutAndReadBack(objects_, ctx, key, bytes);
+  const absl::Status put = PutChecked(objects_, ctx, key, bytes);
   if (!absl::IsAlreadyExists(put)) return put;
-  // An earlier attempt's: it stands, if it is whole.
-  MOORING_ASSIGN_OR_RETURN(const Bytes there,
-                           ReadWholeObject(objects_, ctx, key, kTombstoneBytesMax));
-  const absl::StatusOr<Tombstone> tombstone = DecodeTombstone(there);
-  if (tombstone.ok() && tombstone->snapshot == snapshot) return absl::OkStatus();
-  MOORING_RETURN_IF_ERROR(objects_.Remove(ctx, key));
-  return PutAndReadBack(objects_, ctx, key, bytes);
+  return catalog_.Run(ctx, [&](Transaction& tx) -> absl::Status {
+    MOORING_RETURN_IF_ERROR(tx.snapshots().Get(snapshot, RowLock::kExclusive).status());
+    // Another attempt's stands, if it is whole.
+    const absl::StatusOr<Bytes> there = ReadSettledObject(objects_, ctx, key, kTombstoneBytesMax);
+    if (there.ok()) {
+      const absl::StatusOr<Tombstone> tombstone = DecodeTombstone(*there);
+      if (tombstone.ok() && tombstone->snapshot == snapshot) return absl::OkStatus();
+    }
+    return ReplaceChecked(objects_, ctx, key, bytes);
+  });
 }
 
 absl::Status RepositoryImpl::MarkDeleted(const OpContext& ctx, const SnapshotId& snapshot,
@@ -238,7 +241,7 @@ absl::Status RepositoryImpl::FinishDeletions(const OpContext& ctx) {
   for (const SnapshotId& snapshot : unfinished) {
     MOORING_ASSIGN_OR_RETURN(
         const Bytes bytes,
-        ReadWholeObject(objects_, ctx, TombstoneObjectKey(snapshot), kTombstoneBytesMax));
+        ReadSettledObject(objects_, ctx, TombstoneObjectKey(snapshot), kTombstoneBytesMax));
     const absl::StatusOr<Tombstone> tombstone = DecodeTombstone(bytes);
     // One that was torn was never acknowledged, and says nothing.
     if (!tombstone.ok() || tombstone->snapshot != snapshot) continue;

@@ -53,7 +53,8 @@ absl::StatusOr<format::v1::CommitRecord> ReadCommitRecord(const OpContext& ctx,
                                                           ObjectStore& objects,
                                                           const SnapshotId& snapshot) {
   const std::string key = CommitRecordObjectKey(snapshot);
-  MOORING_ASSIGN_OR_RETURN(const Bytes bytes, ReadWholeObject(objects, ctx, key, kObjectBytesMax));
+  MOORING_ASSIGN_OR_RETURN(const Bytes bytes,
+                           ReadSettledObject(objects, ctx, key, kObjectBytesMax));
   format::v1::CommitRecord record;
   if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return absl::DataLossError(fmt::format("object {}: damaged", key));

@@ -20,8 +20,8 @@
 #include "storage/base/ids.h"
 #include "storage/base/op_context.h"
 #include "storage/catalog/catalog.h"
+#include "storage/catalog/database_clock.h"
 #include "storage/repository/repository.h"
-#include "storage/retention/database_clock.h"
 
 namespace mooring::storage {
 

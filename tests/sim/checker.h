@@ -21,8 +21,8 @@ class Checker {
   // whose bytes are there (I2, I3, I7), deletions are whole (I11), the sizes of
   // packs agree (I17).
   void CheckNow();
-  // No pack is staged or doomed, no chunk condemned or lost.
-  bool IsAtRest() const;
+  // No session is open, nothing is on its way out, no object without a row.
+  bool IsAtRest() const { return !FindLeftover(); }
   // At rest, with no session open: nothing is left over (I17).
   void CheckAtRest();
   // At the end, on a quiet system and from within a task: everything that was
@@ -39,8 +39,16 @@ class Checker {
   void CheckPacks();
   void CheckOne(ServerLife& life, const SnapshotId& id, const Oracle::Acknowledged& promise);
   void CheckRetry(ServerLife& life, const SnapshotId& id, const Oracle::Acknowledged& promise);
-  std::optional<Bytes> Read(const std::string& key);
-  bool Has(const std::string& key);
+  struct Pinned {
+    std::uint64_t records = 0;
+    std::set<std::uint64_t> chunks;
+    std::set<std::int64_t> packs;
+  };
+  Pinned FindPinned() const;
+  void PinNamed(const std::string& key, Pinned& pinned) const;
+  std::optional<std::string> FindLeftover() const;
+  std::optional<Bytes> Read(const std::string& key) const;
+  bool Has(const std::string& key) const;
   void Fail(const std::string& what) { ground_.oracle.Fail(what); }
 
   Ground& ground_;

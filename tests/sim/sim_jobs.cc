@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "storage/retention/collector.h"
+#include "storage/collection/collector.h"
 #include "storage/retention/prune.h"
 
 namespace mooring::testing {
@@ -123,7 +123,14 @@ absl::Status Collect(Ground& ground, ServerLife& life) {
   storage::Collector collector(life.collection(), options);
   const absl::StatusOr<v1::CollectionReport> report =
       collector.Collect({}, {}, [](std::string_view, std::uint64_t, std::uint64_t) {});
-  ground.trace.Note("collect", {}, report.status().code());
+  ground.trace.Note(
+      "collect",
+      report.ok()
+          ? fmt::format("removed {}, waiting {}, named {}, orphans {}",
+                        report->packs_removed().objects(), report->packs_waiting().objects(),
+                        report->packs_named().objects(), report->orphans_removed().objects())
+          : std::string(),
+      report.status().code());
   // A read that came back wrong ends a round; only what is latched is a verdict.
   const storage::CollectionState* const state =
       ground.catalog.tables().collection_state.Committed(Tables::kOne);

@@ -143,6 +143,12 @@ absl::Status SimObjectStore::Remove(const OpContext& ctx, std::string_view key) 
   return heard;
 }
 
+absl::Status SimObjectStore::ExtendLock(const OpContext& ctx, std::string_view key,
+                                        absl::Time locked_until) {
+  MOORING_RETURN_IF_ERROR(Before("lock", key));
+  return After("lock", key, ground_.disk.ExtendLock(ctx, key, locked_until));
+}
+
 absl::StatusOr<SpaceInfo> SimObjectStore::Space(const OpContext& ctx) {
   MOORING_RETURN_IF_ERROR(Before("space", ""));
   return ground_.disk.Space(ctx);

@@ -28,6 +28,8 @@ class SimObjectStore final : public storage::ObjectStore {
   absl::Status List(const OpContext& ctx, std::string_view prefix,
                     absl::FunctionRef<absl::Status(const storage::ObjectInfo&)> visit) override;
   absl::Status Remove(const OpContext& ctx, std::string_view key) override;
+  absl::Status ExtendLock(const OpContext& ctx, std::string_view key,
+                          absl::Time locked_until) override;
   absl::StatusOr<SpaceInfo> Space(const OpContext& ctx) override;
 
  private:

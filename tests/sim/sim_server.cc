@@ -7,6 +7,7 @@
 
 #include "storage/base/status.h"
 #include "storage/repository/key_custody.h"
+#include "storage/seal/digest.h"
 #include "tests/sim/sim_jobs.h"
 
 namespace mooring::testing {
@@ -23,17 +24,24 @@ absl::StatusOr<Bytes> PlainKek::Wrap(storage::KeyPurpose purpose, ByteView subje
   wrapped.push_back(static_cast<std::byte>(purpose));
   Append(wrapped, subject);
   Append(wrapped, key);
+  Append(wrapped, storage::Sha256(wrapped));
   return wrapped;
 }
 
 absl::StatusOr<SecretBytes> PlainKek::Unwrap(storage::KeyPurpose purpose, ByteView subject,
                                              ByteView wrapped) {
-  if (subject.size() != kSubjectBytes || wrapped.size() <= 1 + kSubjectBytes ||
+  constexpr std::size_t kFrame = 1 + kSubjectBytes + storage::kSha256Bytes;
+  if (subject.size() != kSubjectBytes || wrapped.size() <= kFrame) {
+    return absl::DataLossError("the wrapped key is damaged");
+  }
+  const ByteView body = wrapped.first(wrapped.size() - storage::kSha256Bytes);
+  const storage::Sha256Digest digest = storage::Sha256(body);
+  if (!std::ranges::equal(digest, wrapped.last(storage::kSha256Bytes)) ||
       wrapped[0] != static_cast<std::byte>(purpose) ||
       !std::equal(subject.begin(), subject.end(), wrapped.begin() + 1)) {
     return absl::DataLossError("the wrapped key is damaged, or for something else");
   }
-  return SecretBytes::CopyOf(wrapped.subspan(1 + kSubjectBytes));
+  return SecretBytes::CopyOf(body.subspan(1 + kSubjectBytes));
 }
 
 absl::Status ServerTurns::BeforeTransaction() {

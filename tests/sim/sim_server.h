@@ -7,15 +7,15 @@
 #include <memory>
 #include <string>
 
+#include "storage/collection/round.h"
 #include "storage/repository/repository.h"
-#include "storage/retention/round.h"
 #include "storage/seal/key_ring.h"
 #include "tests/sim/ground.h"
 #include "tests/sim/sim_object_store.h"
 
 namespace mooring::testing {
 
-// Wraps keys without hiding them: the simulation keeps no secrets.
+// Wraps keys under a checksum without hiding them: the simulation keeps no secrets.
 class PlainKek final : public storage::KekProvider {
  public:
   absl::StatusOr<Bytes> Wrap(storage::KeyPurpose purpose, ByteView subject, ByteView key) override;

@@ -154,10 +154,10 @@ std::string CapturesText(const v1::SnapshotFacts& snapshot) {
 absl::StatusOr<ExitCode> Explain(Invocation& run, const QuestionOptions& options) {
   MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
   v1::ExplainRetentionRequest request;
-  absl::StatusOr<std::string> snapshot = ResolveSnapshot(*connection, options.subject);
+  const absl::StatusOr<std::string> snapshot = ResolveSnapshot(*connection, options.subject);
   // The id of a device in full looks the same, and a device's name comes first.
   if (snapshot.ok() && options.subject.size() < kSnapshotIdLength) {
-    request.set_snapshot_id(*std::move(snapshot));
+    request.set_snapshot_id(*snapshot);
   } else {
     MOORING_ASSIGN_OR_RETURN(*request.mutable_device(),
                              ResolveDevice(*connection, options.subject));
@@ -165,7 +165,7 @@ absl::StatusOr<ExitCode> Explain(Invocation& run, const QuestionOptions& options
   auto explained = connection->Call(&v1::RetentionService::Stub::ExplainRetention, request);
   if (absl::IsNotFound(explained.status()) && snapshot.ok() && request.snapshot_id().empty()) {
     request.Clear();
-    request.set_snapshot_id(*std::move(snapshot));
+    request.set_snapshot_id(*snapshot);
     explained = connection->Call(&v1::RetentionService::Stub::ExplainRetention, request);
   }
   MOORING_ASSIGN_OR_RETURN(const auto response, std::move(explained));

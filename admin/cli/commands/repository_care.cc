@@ -14,6 +14,8 @@ namespace {
 
 // A catalog of a large fleet takes a while to read.
 constexpr absl::Duration kExportTimeout = absl::Hours(2);
+// As the alert MooringReplicaBehind has it.
+constexpr absl::Duration kReplicaLate = absl::Hours(24);
 
 struct CareCommandOptions {
   bool all = false;
@@ -160,7 +162,10 @@ absl::StatusOr<ExitCode> ReplicaStatus(Invocation& run) {
     PrintReplica(run, health, table);
     run.output().Print(table);
   }
-  return health.replica().packs_behind() > 0 ? ExitCode::kFindings : ExitCode::kOk;
+  const v1::ReplicaHealth& replica = health.replica();
+  const bool is_late =
+      replica.packs_behind() > 0 && run.now() - ToTime(replica.behind_since()) > kReplicaLate;
+  return is_late ? ExitCode::kFindings : ExitCode::kOk;
 }
 
 absl::StatusOr<ExitCode> ReplicaSync(Invocation& run, const CareCommandOptions& options) {

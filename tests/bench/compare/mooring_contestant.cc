@@ -17,9 +17,18 @@ namespace {
 // The shipped server, its PostgreSQL and CLI, and the agent with folders for
 // phones, over mutual TLS. Both phones are one person's, as an old phone and its
 // replacement are: other people's phones share app packages alone.
+// To condemn, two marks, to doom, to remove, and the same for what was compacted.
+constexpr int kRounds = 8;
+
 class MooringContestant final : public Contestant {
  public:
   MooringContestant() : server_({"store_reserve_bytes: 1"}), agent_(server_, "agent") {
+    // Collection waits for nothing and scrubbing does not hold back, as with the others.
+    std::ofstream(server_.state() + "/mooringd.yaml", std::ios::app)
+        << "collection:\n  pack_hours: 0\n  condemned_hours: 0\n  doomed_hours: 0\n"
+           "  orphan_hours: 0\ncare:\n  scrub_bytes_per_second: 100000000000\n";
+    server_.Stop(SIGTERM);
+    server_.Start();
     agent_.Enroll();
     agent_.StartDaemon();
   }
@@ -54,20 +63,28 @@ class MooringContestant final : public Contestant {
     });
   }
 
-  // Each snapshot by itself, so that what several share is read as often.
   StepCost Verify() override {
-    const Json listed = server_.AdminJson({"snapshot", "list"});
+    return Measure([&] { return server_.Admin({"repository", "scrub", "--all"}); });
+  }
+
+  // Rounds until nothing waits: what is unreferenced has to be seen so by several.
+  StepCost Prune() override {
+    const std::string policy = agent_.directory() + "/keep-one.yaml";
+    std::ofstream(policy) << "group: default\nretention:\n  keep_last: 1\n";
     return Measure([&] {
-      RunResult last;
-      for (const Json& snapshot : listed["snapshots"]) {
-        last = server_.Admin({"snapshot", "verify", snapshot.value("id", "")});
-        if (last.exit_code != 0) break;
+      // Exits with "waiting for approval": less is kept than before.
+      server_.Admin({"policy", "apply", "-f", policy});
+      for (const Json& request : server_.AdminJson({"request", "list"})["requests"]) {
+        server_.Admin({"request", "approve", request.value("id", "")});
+      }
+      RunResult last = server_.Admin({"repository", "prune", "--yes"});
+      for (int round = 0; round < kRounds && last.exit_code == 0; ++round) {
+        server_.Admin({"repository", "export"});  // Nothing is doomed before one.
+        last = server_.Admin({"repository", "gc", "--ignore-share"});
       }
       return last;
     });
   }
-  // It drops snapshots and frees nothing yet: there is nothing to compare.
-  StepCost Prune() override { return StepCost(); }
 
  private:
   static std::string SerialOf(int device) { return fmt::format("FOLDER-{}", device); }

@@ -17,6 +17,7 @@ MemoryCatalog::MemoryCatalog(Clock& clock, Turns& turns) {
   ground_.turns = &turns;
   tables_.collection_state.Seed(Tables::kOne, {});
   tables_.prune_state.Seed(Tables::kOne, {});
+  tables_.care_state.Seed(Tables::kOne, {});
 }
 
 absl::Status MemoryCatalog::Run(const OpContext& ctx,

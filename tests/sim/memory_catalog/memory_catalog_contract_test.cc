@@ -1,7 +1,9 @@
 // MemoryCatalog passes the contract of every catalog.
 
 #include "tests/contract/storage/catalog/access_contract.h"
+#include "tests/contract/storage/catalog/care_contract.h"
 #include "tests/contract/storage/catalog/collection_contract.h"
+#include "tests/contract/storage/catalog/collection_walk_contract.h"
 #include "tests/contract/storage/catalog/fleet_contract.h"
 #include "tests/contract/storage/catalog/repository_contract.h"
 #include "tests/contract/storage/catalog/retention_contract.h"
@@ -30,7 +32,9 @@ INSTANTIATE_TEST_SUITE_P(Catalog, TransactionContract, ::testing::Values(kMemory
 INSTANTIATE_TEST_SUITE_P(Catalog, FleetContract, ::testing::Values(kMemory), MakerName);
 INSTANTIATE_TEST_SUITE_P(Catalog, AccessContract, ::testing::Values(kMemory), MakerName);
 INSTANTIATE_TEST_SUITE_P(Catalog, RepositoryContract, ::testing::Values(kMemory), MakerName);
+INSTANTIATE_TEST_SUITE_P(Catalog, CareContract, ::testing::Values(kMemory), MakerName);
 INSTANTIATE_TEST_SUITE_P(Catalog, CollectionContract, ::testing::Values(kMemory), MakerName);
+INSTANTIATE_TEST_SUITE_P(Catalog, CollectionWalkContract, ::testing::Values(kMemory), MakerName);
 INSTANTIATE_TEST_SUITE_P(Catalog, RetentionContract, ::testing::Values(kMemory), MakerName);
 
 }  // namespace

@@ -180,6 +180,15 @@ absl::StatusOr<DeviceRecord> MemoryDeviceStore::Assign(const DeviceId& id, const
   return *t_.device.Get(tx_, id);
 }
 
+absl::Status MemoryDeviceStore::Unbind(const DeviceId& id) {
+  MOORING_STATEMENT(tx_);
+  MOORING_ASSIGN_OR_RETURN(const bool done, t_.device.LockAndUpdate(tx_, id, [](DeviceRecord& row) {
+    if (row.person) ++row.lineage;
+    row.person.reset();
+  }));
+  return done ? absl::OkStatus() : NoSuchDevice();
+}
+
 absl::Status MemoryDeviceStore::Admit(const DeviceId& id, const AgentId& agent,
                                       const std::string& admitted_by, absl::Time at) {
   MOORING_STATEMENT(tx_);

@@ -23,6 +23,7 @@ class MemoryDeviceStore : public storage::DeviceStore {
       const std::optional<PersonId>& person) override;
   absl::StatusOr<std::uint64_t> Count() override;
   absl::StatusOr<storage::DeviceRecord> Assign(const DeviceId& id, const PersonId& person) override;
+  absl::Status Unbind(const DeviceId& id) override;
   absl::Status Admit(const DeviceId& id, const AgentId& agent, const std::string& admitted_by,
                      absl::Time at) override;
   absl::Status Withdraw(const DeviceId& id, const AgentId& agent) override;

@@ -16,7 +16,7 @@ class MemoryPackStore : public storage::PackStore {
   absl::StatusOr<std::int64_t> Stage(const PackId& id, const std::optional<SessionId>& session,
                                      absl::Time at) override {
     MOORING_STATEMENT(tx_);
-    storage::PackRecord row;
+    PackRow row;
     row.no = t_.pack_no.Next();
     row.id = id;
     row.session = session;
@@ -91,7 +91,7 @@ class MemoryPackStore : public storage::PackStore {
     if (no == nullptr) return std::optional<storage::PackRecord>();
     MOORING_ASSIGN_OR_RETURN(const storage::PackRecord* const row,
                              t_.pack.Lock(tx_, std::int64_t{*no}, lock));
-    return Copy(row);
+    return Copy<storage::PackRecord>(row);
   }
 
   absl::StatusOr<std::vector<storage::PackRecord>> Scan(std::int64_t after, int limit) override {
@@ -125,8 +125,12 @@ class MemoryPackStore : public storage::PackStore {
 
   absl::StatusOr<std::vector<storage::PackRecord>> List(storage::PackState state) override {
     MOORING_STATEMENT(tx_);
-    return Rows(tx_, t_.pack,
-                [state](const storage::PackRecord& pack) { return pack.state == state; });
+    std::vector<storage::PackRecord> packs;
+    t_.pack.ForEach(tx_, [&](std::int64_t, const storage::PackRecord& pack) {
+      if (pack.state == state) packs.push_back(pack);
+      return true;
+    });
+    return packs;
   }
 
   absl::StatusOr<storage::StoreTotals> Totals() override {

@@ -5,7 +5,9 @@
 
 #include <memory>
 
+#include "storage/catalog/care_store.h"
 #include "storage/catalog/compliance_query.h"
+#include "storage/catalog/drill_store.h"
 #include "tests/sim/memory_catalog/memory_rows.h"
 #include "tests/sim/memory_catalog/memory_tx.h"
 #include "tests/sim/memory_catalog/tables.h"
@@ -29,6 +31,8 @@ std::unique_ptr<storage::CollectionStore> MakeMemoryCollectionStore(MemoryTx& tx
 std::unique_ptr<storage::HoldStore> MakeMemoryHoldStore(MemoryTx& tx, Tables& t);
 std::unique_ptr<storage::PruneStore> MakeMemoryPruneStore(MemoryTx& tx, Tables& t);
 std::unique_ptr<storage::ComplianceQuery> MakeMemoryComplianceQuery(MemoryTx& tx, Tables& t);
+std::unique_ptr<storage::CareStore> MakeMemoryCareStore(MemoryTx& tx, Tables& t);
+std::unique_ptr<storage::DrillStore> MakeMemoryDrillStore(MemoryTx& tx, Tables& t);
 
 // Which store a transaction is given. Tests put others in their place.
 struct StoreMakers {

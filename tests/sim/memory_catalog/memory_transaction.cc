@@ -56,6 +56,12 @@ storage::PruneStore& MemoryTransaction::prunes() {
 storage::ComplianceQuery& MemoryTransaction::compliance() {
   return Made(compliance_, MakeMemoryComplianceQuery);
 }
+storage::CareStore& MemoryTransaction::care() {
+  return Made(care_, MakeMemoryCareStore);
+}
+storage::DrillStore& MemoryTransaction::drills() {
+  return Made(drills_, MakeMemoryDrillStore);
+}
 
 absl::Status MemoryTransaction::Audit(const storage::AuditRecord& record) {
   MOORING_STATEMENT(tx_);

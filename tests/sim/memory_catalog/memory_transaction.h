@@ -33,6 +33,8 @@ class MemoryTransaction final : public storage::Transaction {
   storage::HoldStore& holds() override;
   storage::PruneStore& prunes() override;
   storage::ComplianceQuery& compliance() override;
+  storage::CareStore& care() override;
+  storage::DrillStore& drills() override;
 
   absl::Status Audit(const storage::AuditRecord& record) override;
   absl::StatusOr<std::vector<storage::NumberedAuditRecord>> AuditSince(std::int64_t after,
@@ -68,6 +70,8 @@ class MemoryTransaction final : public storage::Transaction {
   std::unique_ptr<storage::HoldStore> holds_;
   std::unique_ptr<storage::PruneStore> prunes_;
   std::unique_ptr<storage::ComplianceQuery> compliance_;
+  std::unique_ptr<storage::CareStore> care_;
+  std::unique_ptr<storage::DrillStore> drills_;
 };
 
 }  // namespace mooring::testing

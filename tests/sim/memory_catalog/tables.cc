@@ -49,11 +49,15 @@ std::vector<AnyTable*> Tables::all() {
       &snapshot_pin,
       &pause_memory,
       &prune_state,
+      &finding,
+      &finding_open,
+      &drill,
+      &care_state,
   };
 }
 
 std::vector<Identity*> Tables::identities() {
-  return {&pack_no, &domain_no, &chunk_no, &commit_no, &touch_no, &audit_seq};
+  return {&pack_no, &domain_no, &chunk_no, &commit_no, &touch_no, &audit_seq, &finding_no};
 }
 
 }  // namespace mooring::testing

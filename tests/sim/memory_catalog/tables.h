@@ -12,10 +12,12 @@
 
 #include "storage/catalog/account_store.h"
 #include "storage/catalog/agent_store.h"
+#include "storage/catalog/care_store.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/chunk_index.h"
 #include "storage/catalog/collection_store.h"
 #include "storage/catalog/device_store.h"
+#include "storage/catalog/drill_store.h"
 #include "storage/catalog/hold_store.h"
 #include "storage/catalog/invitation_store.h"
 #include "storage/catalog/key_store.h"
@@ -46,6 +48,12 @@ struct IndexedChunk {
   storage::ChunkState state = storage::ChunkState::kLive;
   std::optional<absl::Time> condemned_at;
   std::optional<std::uint64_t> condemned_generation;
+};
+
+// With what care keeps of it.
+struct PackRow : storage::PackRecord {
+  std::optional<absl::Time> scrubbed_at;
+  std::optional<absl::Time> replicated_at;
 };
 
 struct SnapshotRow {
@@ -98,7 +106,7 @@ struct Tables {
   RowTable<SnapshotId, SessionId> session_snapshot;
   RowTable<DeviceId, SessionId> session_open;  // WHERE state = 1.
 
-  RowTable<std::int64_t, storage::PackRecord> pack;
+  RowTable<std::int64_t, PackRow> pack;
   RowTable<PackId, std::int64_t> pack_id;
   RowTable<std::int32_t, storage::DomainRecord> domain;
   RowTable<DomainId, std::int32_t> domain_id;
@@ -122,12 +130,18 @@ struct Tables {
   RowTable<std::pair<DeviceId, std::uint32_t>, storage::PauseMemoryRecord> pause_memory;
   RowTable<int, storage::PruneState> prune_state;
 
+  RowTable<std::int64_t, storage::Finding> finding;
+  RowTable<std::pair<storage::FindingKind, std::string>, std::int64_t> finding_open;
+  RowTable<storage::DrillId, storage::DrillRecord> drill;
+  RowTable<int, storage::CareState> care_state;
+
   Identity pack_no;
   Identity domain_no;
   Identity chunk_no;
   Identity commit_no;
   Identity touch_no;
   Identity audit_seq;
+  Identity finding_no;
 
   NamedLock repository_lock;
   std::map<std::string, NamedLock> policy_locks;

@@ -97,7 +97,8 @@ TEST(MessageYamlViewTest, IsTheSameTree) {
   mark->add_reasons("daily");
   EXPECT_EQ(MessageToYamlView(response),
             "marks:\n- snapshot_id: \"ff\"\n  device_id: \"\"\n  serial: \"\"\n  keep: false\n"
-            "  reasons:\n  - \"daily\"\nkept: \"7\"\ndropped: \"0\"\napplied: false\n");
+            "  reasons:\n  - \"daily\"\nkept: \"7\"\ndropped: \"0\"\napplied: false\n"
+            "pauses: []\ndeferred: \"0\"\nrefused: \"\"\n");
 }
 
 TEST(MessageYamlViewTest, EmptyThings) {

@@ -44,8 +44,9 @@ TEST(PermissionTableTest, TheListsAreComplete) {
     EXPECT_THAT(text.str(), HasSubstr("\"" + name + "\"")) << permission;
   }
   std::size_t services = 0;
-  for (const char* proto : {"access", "agent", "backup", "enrollment", "fleet", "policy", "report",
-                            "repository", "restore", "retention", "collection", "common"}) {
+  for (const char* proto :
+       {"access", "agent", "backup", "care", "collection", "common", "enrollment", "fleet",
+        "policy", "report", "repository", "restore", "retention"}) {
     const auto* descriptor = google::protobuf::DescriptorPool::generated_pool()->FindFileByName(
         std::string("mooring/v1/") + proto + ".proto");
     ASSERT_NE(descriptor, nullptr) << proto;

@@ -72,6 +72,8 @@ TEST(CollectionConfigTest, WhatIsNotSetHasItsDefault) {
   const storage::CollectionOptions options = CollectionOptionsOf(collection);
   EXPECT_EQ(options.condemned_for, absl::Hours(1));
   EXPECT_EQ(options.doomed_for, absl::Hours(24));
+  collection.set_doomed_hours(0);
+  EXPECT_EQ(CollectionOptionsOf(collection).doomed_for, absl::ZeroDuration());
   EXPECT_EQ(options.small_pack_bytes, std::uint64_t{2} << 20);
 }
 

@@ -15,6 +15,7 @@
 #include "storage/care/scrub.h"
 #include "storage/catalog/care_store.h"
 #include "storage/catalog/key_store.h"
+#include "storage/collection/doom_journal.h"
 #include "storage/objects/object_layout.h"
 #include "storage/repository/damage.h"
 #include "storage/repository/key_custody.h"
@@ -59,8 +60,7 @@ class CareTest : public RepositoryTest {
                                .primary = store_,
                                .replica = replica_store_,
                                .pack_index_key = pack_index_key_,
-                               .clock = time_,
-                               .read_journal = read_journal_},
+                               .clock = time_},
                               0);
     return sync.Run({}, full, [](const storage::ReplicaProgress&) {});
   }
@@ -113,6 +113,13 @@ class CareTest : public RepositoryTest {
     return keys;
   }
 
+  // A doom journal of the store, as the collector writes it.
+  void PutJournal(std::uint64_t generation, std::vector<PackId> packs) {
+    const Bytes journal = storage::EncodeDoomJournal(
+        pack_index_key_, {.epoch = 0, .generation = generation, .packs = std::move(packs)});
+    Set(memory_, storage::DoomJournalObjectKey(generation), journal);
+  }
+
   std::uint64_t DamageOf(const v1::Receipt& receipt) {
     return SnapshotRow(SnapshotOf(receipt))->damaged_chunks;
   }
@@ -121,7 +128,6 @@ class CareTest : public RepositoryTest {
   SecretBytes organization_key_;
   storage::MemoryObjectStore replica_{time_};
   storage::FaultyObjectStore replica_store_{replica_};
-  storage::DoomJournalReader read_journal_;
 };
 
 }  // namespace mooring::testing

@@ -71,17 +71,12 @@ TEST_F(ReplicaTest, AJournalTakesPacksAwayOnceTheyAreGone) {
   const PackId gone_id = PackId::Make(system_random_);
   const std::string gone = storage::PackObjectKey(gone_id);
   ASSERT_TRUE(replica_.Put({}, gone, Get(replica_, live), absl::InfinitePast()).ok());
-  const std::string journal = "gc/doom-0000000000000001";
-  ASSERT_TRUE(memory_.Put({}, journal, AsBytes("sealed"), absl::InfinitePast()).ok());
-  bool is_authentic = false;
-  read_journal_ = [&](const SecretBytes&, const std::string&,
-                      ByteView) -> absl::StatusOr<std::vector<PackId>> {
-    if (!is_authentic) return absl::DataLossError("not authentic");
-    return std::vector<PackId>{gone_id, *storage::PackOfObjectKey(live)};
-  };
+  Set(memory_, storage::DoomJournalObjectKey(1),
+      storage::EncodeDoomJournal(organization_key_,
+                                 {.epoch = 0, .generation = 1, .packs = {gone_id}}));
   Sync();
   EXPECT_TRUE(replica_.Stat({}, gone).ok()) << "by a journal that nobody can vouch for";
-  is_authentic = true;
+  PutJournal(2, {gone_id, *storage::PackOfObjectKey(live)});
   memory_.Lose(live);
   Sync();
   EXPECT_TRUE(absl::IsNotFound(replica_.Stat({}, gone).status()));

@@ -7,8 +7,8 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "storage/collection/round.h"
 #include "storage/repository/chunk_set.h"
-#include "storage/retention/round.h"
 
 namespace mooring::storage {
 

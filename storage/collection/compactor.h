@@ -13,8 +13,8 @@
 
 #include <absl/status/status.h>
 
-#include "storage/retention/round.h"
-#include "storage/retention/stock.h"
+#include "storage/collection/round.h"
+#include "storage/collection/stock.h"
 
 namespace mooring::storage {
 

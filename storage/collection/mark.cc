@@ -1,4 +1,4 @@
-#include "storage/retention/mark.h"
+#include "storage/collection/mark.h"
 
 #include <vector>
 

@@ -1,4 +1,4 @@
-#include "storage/retention/stock.h"
+#include "storage/collection/stock.h"
 
 #include <algorithm>
 #include <optional>

@@ -9,8 +9,8 @@
 #include <absl/status/status.h>
 #include <absl/time/time.h>
 
-#include "storage/retention/round.h"
-#include "storage/retention/stock.h"
+#include "storage/collection/round.h"
+#include "storage/collection/stock.h"
 
 namespace mooring::storage {
 

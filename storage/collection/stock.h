@@ -13,9 +13,9 @@
 #include <absl/time/time.h>
 
 #include "storage/catalog/pack_store.h"
+#include "storage/collection/mark.h"
+#include "storage/collection/round.h"
 #include "storage/repository/chunk_set.h"
-#include "storage/retention/mark.h"
-#include "storage/retention/round.h"
 
 namespace mooring::storage {
 

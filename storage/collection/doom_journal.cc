@@ -1,4 +1,4 @@
-#include "storage/retention/doom_journal.h"
+#include "storage/collection/doom_journal.h"
 
 #include <algorithm>
 #include <string>
@@ -29,17 +29,39 @@ Sha256Digest MacOf(const SecretBytes& pack_index_key, ByteView bytes) {
   return HmacSha256(key.view(), {bytes});
 }
 
-// Journals none of whose packs is still to go have done their work. The
-// newest stays: its number is what an older catalog is told apart by.
+absl::StatusOr<DoomJournal> ReadDoomJournal(const OpContext& ctx, ObjectStore& objects,
+                                            const SecretBytes& pack_index_key,
+                                            const std::string& key) {
+  MOORING_ASSIGN_OR_RETURN(const Bytes bytes, ReadWholeObject(objects, ctx, key, kJournalBytesMax));
+  absl::StatusOr<DoomJournal> journal = DecodeDoomJournal(pack_index_key, bytes);
+  if (!journal.ok()) return Annotate(journal.status(), fmt::format("object {}", key));
+  return journal;
+}
+
+// Journals none of whose packs is still to go have done their work, and damaged ones
+// do none. The newest stays: its number is what an older catalog is told apart by.
 absl::Status RemoveSpentJournals(const OpContext& ctx, ObjectStore& objects,
-                                 const std::vector<DoomJournal>& journals,
-                                 const absl::flat_hash_set<PackId>& going) {
-  for (std::size_t i = 0; i + 1 < journals.size(); ++i) {
-    const bool is_spent =
-        std::none_of(journals[i].packs.begin(), journals[i].packs.end(),
-                     [&going](const PackId& pack) { return going.contains(pack); });
-    if (!is_spent) continue;
-    const absl::Status removed = objects.Remove(ctx, DoomJournalObjectKey(journals[i].generation));
+                                 const StoredJournals& journals,
+                                 const absl::flat_hash_set<PackId>& going,
+                                 const absl::flat_hash_set<PackId>& journaled) {
+  std::uint64_t newest = 0;
+  std::vector<std::uint64_t> spent;
+  for (const DoomJournal& journal : journals.whole) {
+    newest = std::max(newest, journal.generation);
+    if (std::none_of(journal.packs.begin(), journal.packs.end(),
+                     [&going](const PackId& pack) { return going.contains(pack); })) {
+      spent.push_back(journal.generation);
+    }
+  }
+  const bool are_all_named = std::all_of(
+      going.begin(), going.end(), [&](const PackId& pack) { return journaled.contains(pack); });
+  for (const std::uint64_t generation : journals.damaged) {
+    newest = std::max(newest, generation);
+    if (are_all_named) spent.push_back(generation);
+  }
+  for (const std::uint64_t generation : spent) {
+    if (generation == newest) continue;
+    const absl::Status removed = objects.Remove(ctx, DoomJournalObjectKey(generation));
     if (!removed.ok() && !absl::IsFailedPrecondition(removed)) return removed;
   }
   return absl::OkStatus();
@@ -83,9 +105,8 @@ absl::StatusOr<DoomJournal> DecodeDoomJournal(const SecretBytes& pack_index_key,
   return journal;
 }
 
-absl::StatusOr<std::vector<DoomJournal>> ReadDoomJournals(const OpContext& ctx,
-                                                          ObjectStore& objects,
-                                                          const SecretBytes& pack_index_key) {
+absl::StatusOr<StoredJournals> ReadDoomJournals(const OpContext& ctx, ObjectStore& objects,
+                                                const SecretBytes& pack_index_key) {
   std::vector<std::uint64_t> generations;
   MOORING_RETURN_IF_ERROR(objects.List(ctx, kCollectionPrefix, [&](const ObjectInfo& info) {
     if (const auto generation = DoomJournalOfObjectKey(info.key)) {
@@ -93,19 +114,21 @@ absl::StatusOr<std::vector<DoomJournal>> ReadDoomJournals(const OpContext& ctx,
     }
     return absl::OkStatus();
   }));
-  std::vector<DoomJournal> journals;
+  StoredJournals journals;
   for (const std::uint64_t generation : generations) {
     const std::string key = DoomJournalObjectKey(generation);
-    const absl::StatusOr<Bytes> bytes = ReadWholeObject(objects, ctx, key, kJournalBytesMax);
-    if (absl::IsNotFound(bytes.status())) continue;  // Another round removed it meanwhile.
-    if (!bytes.ok()) return bytes.status();
-    absl::StatusOr<DoomJournal> journal = DecodeDoomJournal(pack_index_key, *bytes);
-    if (!journal.ok()) return Annotate(journal.status(), fmt::format("object {}", key));
-    if (journal->generation != generation) {
-      return absl::DataLossError(
-          fmt::format("object {}: it is the journal of another generation", key));
+    absl::StatusOr<DoomJournal> journal = ReadDoomJournal(ctx, objects, pack_index_key, key);
+    // What went wrong on its way is right the next time.
+    if (absl::IsDataLoss(journal.status())) {
+      journal = ReadDoomJournal(ctx, objects, pack_index_key, key);
     }
-    journals.push_back(*std::move(journal));
+    if (absl::IsNotFound(journal.status())) continue;  // Another round removed it meanwhile.
+    if (!journal.ok() && !absl::IsDataLoss(journal.status())) return journal.status();
+    if (journal.ok() && journal->generation == generation) {
+      journals.whole.push_back(*std::move(journal));
+    } else {
+      journals.damaged.push_back(generation);
+    }
   }
   return journals;
 }
@@ -114,7 +137,7 @@ absl::StatusOr<absl::flat_hash_set<PackId>> JournalPacks(const OpContext& ctx, R
                                                          const std::vector<PackId>& orphans) {
   CollectionParts& parts = round.parts();
   DoomJournal journal{.epoch = 0, .generation = round.generation(), .packs = {}};
-  MOORING_ASSIGN_OR_RETURN(std::vector<DoomJournal> journals,
+  MOORING_ASSIGN_OR_RETURN(StoredJournals journals,
                            ReadDoomJournals(ctx, parts.objects, parts.pack_index_key));
   absl::flat_hash_set<PackId> going(orphans.begin(), orphans.end());
   MOORING_RETURN_IF_ERROR(round.Run(ctx, RepositoryLock::kNone,
@@ -126,7 +149,7 @@ absl::StatusOr<absl::flat_hash_set<PackId>> JournalPacks(const OpContext& ctx, R
                                       return absl::OkStatus();
                                     }));
   absl::flat_hash_set<PackId> journaled;
-  for (const DoomJournal& there : journals) {
+  for (const DoomJournal& there : journals.whole) {
     journaled.insert(there.packs.begin(), there.packs.end());
   }
   for (const PackId& pack : going) {
@@ -143,10 +166,14 @@ absl::StatusOr<absl::flat_hash_set<PackId>> JournalPacks(const OpContext& ctx, R
     if (!put.ok() && !absl::IsAlreadyExists(put)) return put;
     if (put.ok()) {
       journaled.insert(journal.packs.begin(), journal.packs.end());
-      journals.push_back(std::move(journal));
+      journals.whole.push_back(std::move(journal));
     }
   }
-  MOORING_RETURN_IF_ERROR(RemoveSpentJournals(ctx, parts.objects, journals, going));
+  for (const std::uint64_t generation : journals.damaged) {
+    round.report().add_notes(fmt::format("object {}: damaged; what it named is journaled anew",
+                                         DoomJournalObjectKey(generation)));
+  }
+  MOORING_RETURN_IF_ERROR(RemoveSpentJournals(ctx, parts.objects, journals, going, journaled));
   return journaled;
 }
 

@@ -6,9 +6,9 @@
 #include <fmt/format.h>
 
 #include "storage/catalog/sql.h"
+#include "storage/collection/mark.h"
 #include "storage/repository/chunk_set.h"
-#include "storage/retention/mark.h"
-#include "tests/integration/storage/retention/collector_fixture.h"
+#include "tests/integration/storage/collection/collector_fixture.h"
 
 namespace mooring::testing {
 namespace {

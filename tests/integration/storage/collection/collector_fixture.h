@@ -10,9 +10,9 @@
 #include "storage/base/status.h"
 #include "storage/catalog/chunk_index.h"
 #include "storage/catalog/collection_store.h"
+#include "storage/collection/collector.h"
 #include "storage/objects/object_layout.h"
 #include "storage/repository/key_custody.h"
-#include "storage/retention/collector.h"
 #include "tests/integration/storage/repository/repository_fixture.h"
 
 namespace mooring::testing {

@@ -1,4 +1,4 @@
-#include "storage/retention/unlink.h"
+#include "storage/collection/unlink.h"
 
 #include <algorithm>
 #include <string>

@@ -1,4 +1,4 @@
-#include "storage/retention/orphan_sweep.h"
+#include "storage/collection/orphan_sweep.h"
 
 #include <algorithm>
 #include <optional>

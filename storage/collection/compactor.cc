@@ -1,4 +1,4 @@
-#include "storage/retention/compactor.h"
+#include "storage/collection/compactor.h"
 
 #include <algorithm>
 #include <map>
@@ -12,6 +12,7 @@
 #include "storage/catalog/pack_store.h"
 #include "storage/objects/object_layout.h"
 #include "storage/pack/pack.h"
+#include "storage/pack/pack_format.h"
 #include "storage/repository/chunk_reader.h"
 #include "storage/repository/repository.h"
 
@@ -58,7 +59,9 @@ class Rewrite {
     if (moved_.empty()) return absl::OkStatus();
     MOORING_ASSIGN_OR_RETURN(sha256_, writer_.Finish(sink));
     MOORING_RETURN_IF_ERROR(object_->Commit(ctx, absl::InfinitePast()));
-    return CheckObject(ctx);
+    const absl::Status checked = CheckObject(ctx);
+    // The new object is thrown away and the old ones stand: nothing is lost.
+    return absl::IsDataLoss(checked) ? absl::UnavailableError(checked.message()) : checked;
   }
 
   absl::Status Copy(const OpContext& ctx, const PackId& from) {
@@ -151,8 +154,12 @@ void Count(v1::ObjectFigures& figures, std::uint64_t bytes) {
   figures.set_bytes(figures.bytes() + bytes);
 }
 
+// A pack of one small chunk is mostly header and footer: it is not sparse unless
+// writing it anew makes it smaller, or every round would.
 bool IsSparse(const PackUse& pack, const CollectionOptions& options) {
-  return pack.kept_bytes() < pack.bytes / 100 * options.compact_below_percent;
+  const std::uint64_t anew =
+      kPackHeaderBytes + pack.kept_bytes() + PackFooterBytes(pack.useful_rows) + kPackTrailerBytes;
+  return anew < pack.bytes && pack.kept_bytes() < pack.bytes / 100 * options.compact_below_percent;
 }
 
 }  // namespace

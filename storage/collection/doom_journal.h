@@ -17,8 +17,8 @@
 #include "storage/base/ids.h"
 #include "storage/base/op_context.h"
 #include "storage/base/secret_bytes.h"
+#include "storage/collection/round.h"
 #include "storage/objects/object_store.h"
-#include "storage/retention/round.h"
 
 namespace mooring::storage {
 
@@ -38,16 +38,19 @@ Bytes EncodeDoomJournal(const SecretBytes& pack_index_key, const DoomJournal& jo
 // kDataLoss: damaged, or not made with this key.
 absl::StatusOr<DoomJournal> DecodeDoomJournal(const SecretBytes& pack_index_key, ByteView bytes);
 
-// Every journal of the store, by generation. One that does not decode is an
-// error: what it names may be gone.
-absl::StatusOr<std::vector<DoomJournal>> ReadDoomJournals(const OpContext& ctx,
-                                                          ObjectStore& objects,
-                                                          const SecretBytes& pack_index_key);
+// Every journal of the store, by generation.
+struct StoredJournals {
+  std::vector<DoomJournal> whole;
+  // Torn, or rotten: what they name may be gone, and is journaled anew where it is not.
+  std::vector<std::uint64_t> damaged;
+};
+absl::StatusOr<StoredJournals> ReadDoomJournals(const OpContext& ctx, ObjectStore& objects,
+                                                const SecretBytes& pack_index_key);
 
 // Writes the journal of this round's generation for the doomed packs and the
 // `orphans` that no journal names yet, and removes journals all of whose packs
-// are gone, except the newest. Returns the packs that journals, read back from
-// the store, name: nothing else may be removed.
+// are gone, except the newest, and damaged ones once others name all that is to go. Returns the
+// packs that journals, read back from the store, name: nothing else may be removed.
 absl::StatusOr<absl::flat_hash_set<PackId>> JournalPacks(const OpContext& ctx, Round& round,
                                                          const std::vector<PackId>& orphans);
 

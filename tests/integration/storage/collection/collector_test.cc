@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <thread>
 
-#include "tests/integration/storage/retention/collector_fixture.h"
+#include "tests/integration/storage/collection/collector_fixture.h"
 
 namespace mooring::testing {
 namespace {

@@ -6,7 +6,7 @@
 #include <absl/status/status.h>
 
 #include "storage/base/ids.h"
-#include "storage/retention/round.h"
+#include "storage/collection/round.h"
 
 namespace mooring::storage {
 

@@ -17,8 +17,8 @@
 
 #include "mooring/v1/collection.pb.h"
 #include "storage/base/op_context.h"
-#include "storage/retention/collection_options.h"
-#include "storage/retention/round.h"
+#include "storage/collection/collection_options.h"
+#include "storage/collection/round.h"
 
 namespace mooring::storage {
 

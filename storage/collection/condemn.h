@@ -10,9 +10,9 @@
 #include <absl/time/time.h>
 
 #include "storage/catalog/chunk_index.h"
-#include "storage/retention/mark.h"
-#include "storage/retention/round.h"
-#include "storage/retention/stock.h"
+#include "storage/collection/mark.h"
+#include "storage/collection/round.h"
+#include "storage/collection/stock.h"
 
 namespace mooring::storage {
 

@@ -2,9 +2,9 @@
 
 #include <cstdlib>
 
+#include "storage/collection/doom_journal.h"
 #include "storage/repository/epoch.h"
-#include "storage/retention/doom_journal.h"
-#include "tests/integration/storage/retention/collector_fixture.h"
+#include "tests/integration/storage/collection/collector_fixture.h"
 
 namespace mooring::testing {
 namespace {

@@ -1,4 +1,4 @@
-#include "storage/retention/condemn.h"
+#include "storage/collection/condemn.h"
 
 #include <optional>
 #include <string>

@@ -1,4 +1,4 @@
-#include "storage/retention/collection_plan.h"
+#include "storage/collection/collection_plan.h"
 
 #include <algorithm>
 #include <optional>
@@ -7,8 +7,8 @@
 #include "storage/base/status.h"
 #include "storage/catalog/chunk_index.h"
 #include "storage/catalog/pack_store.h"
-#include "storage/retention/compactor.h"
-#include "storage/retention/condemn.h"
+#include "storage/collection/compactor.h"
+#include "storage/collection/condemn.h"
 
 namespace mooring::storage {
 namespace {

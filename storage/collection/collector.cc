@@ -1,4 +1,4 @@
-#include "storage/retention/collector.h"
+#include "storage/collection/collector.h"
 
 #include <optional>
 #include <utility>
@@ -8,17 +8,17 @@
 
 #include "storage/base/status.h"
 #include "storage/catalog/snapshot_store.h"
+#include "storage/collection/collection_plan.h"
+#include "storage/collection/compactor.h"
+#include "storage/collection/condemn.h"
+#include "storage/collection/doom_journal.h"
+#include "storage/collection/mark.h"
+#include "storage/collection/orphan_sweep.h"
+#include "storage/collection/stock.h"
+#include "storage/collection/unlink.h"
 #include "storage/repository/audit_detail.h"
 #include "storage/repository/epoch.h"
 #include "storage/repository/timestamps.h"
-#include "storage/retention/collection_plan.h"
-#include "storage/retention/compactor.h"
-#include "storage/retention/condemn.h"
-#include "storage/retention/doom_journal.h"
-#include "storage/retention/mark.h"
-#include "storage/retention/orphan_sweep.h"
-#include "storage/retention/stock.h"
-#include "storage/retention/unlink.h"
 
 namespace mooring::storage {
 namespace {

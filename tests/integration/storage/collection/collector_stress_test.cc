@@ -4,7 +4,7 @@
 #include <atomic>
 #include <thread>
 
-#include "tests/integration/storage/retention/collector_fixture.h"
+#include "tests/integration/storage/collection/collector_fixture.h"
 
 namespace mooring::testing {
 namespace {

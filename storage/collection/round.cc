@@ -1,4 +1,4 @@
-#include "storage/retention/round.h"
+#include "storage/collection/round.h"
 
 #include <algorithm>
 

@@ -23,9 +23,9 @@
 #include "storage/base/secret_bytes.h"
 #include "storage/catalog/catalog.h"
 #include "storage/catalog/collection_store.h"
+#include "storage/catalog/database_clock.h"
+#include "storage/collection/collection_options.h"
 #include "storage/objects/object_store.h"
-#include "storage/retention/collection_options.h"
-#include "storage/retention/database_clock.h"
 
 namespace mooring::storage {
 

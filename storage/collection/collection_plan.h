@@ -5,9 +5,9 @@
 
 #include <absl/status/status.h>
 
-#include "storage/retention/mark.h"
-#include "storage/retention/round.h"
-#include "storage/retention/stock.h"
+#include "storage/collection/mark.h"
+#include "storage/collection/round.h"
+#include "storage/collection/stock.h"
 
 namespace mooring::storage {
 
