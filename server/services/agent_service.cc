@@ -44,6 +44,11 @@ absl::StatusOr<v1::ControlResponse> AgentEvents::Hello(const Caller& caller,
   const std::uint64_t connection = parts_.hub.NewConnection();
   const absl::Status stored =
       parts_.catalog.Run(Context(), [&](storage::Transaction& tx) -> absl::Status {
+        // What admitted it may be a second old, and the revocation another server's.
+        MOORING_ASSIGN_OR_RETURN(const auto agent, tx.agents().Get(id));
+        if (!agent || agent->revoked_at) {
+          return absl::PermissionDeniedError("this agent has been revoked");
+        }
         MOORING_RETURN_IF_ERROR(tx.agents().SetHello(id, facts, parts_.clock.Now()));
         MOORING_RETURN_IF_ERROR(parts_.peers.Place(tx, id, connection));
         // It tells anew of every phone that is plugged in.
