@@ -1,10 +1,9 @@
-#include "storage/catalog/server_store.h"
-
 #include <absl/time/clock.h>
 #include <gmock/gmock.h>
 
 #include "storage/base/status.h"
 #include "storage/catalog/agent_store.h"
+#include "storage/catalog/server_store.h"
 #include "tests/integration/storage/catalog/postgres_fixture.h"
 
 namespace mooring::storage {
@@ -60,8 +59,7 @@ class PgServerStoreTest : public testing::PostgresTest {
   bool Unplace(const ServerId& server, std::uint64_t connection) {
     bool was_placed = false;
     EXPECT_TRUE(Run([&](ServerStore& servers) -> absl::Status {
-                  MOORING_ASSIGN_OR_RETURN(was_placed,
-                                           servers.Unplace(agent_, server, connection));
+                  MOORING_ASSIGN_OR_RETURN(was_placed, servers.Unplace(agent_, server, connection));
                   return absl::OkStatus();
                 }).ok());
     return was_placed;
@@ -125,12 +123,11 @@ TEST_F(PgServerStoreTest, AnAgentIsWhereItWasPlacedLast) {
   EXPECT_EQ(Places()[0].connection, 2U);
   EXPECT_TRUE(Places()[0].server_is_alive);
   EXPECT_FALSE(Places()[0].is_revoked);
-  ASSERT_TRUE(catalog()
-                  .Run(ctx(),
-                       [&](Transaction& tx) {
-                         return tx.agents().Revoke(agent_, "lost", clock().Now());
-                       })
-                  .ok());
+  ASSERT_TRUE(
+      catalog()
+          .Run(ctx(),
+               [&](Transaction& tx) { return tx.agents().Revoke(agent_, "lost", clock().Now()); })
+          .ok());
   EXPECT_TRUE(Places()[0].is_revoked);
   EXPECT_TRUE(Unplace(b_, 2));
   EXPECT_THAT(Places(), IsEmpty());
