@@ -1,4 +1,4 @@
-// mooringd: init, rebuild and serve.
+// mooringd: init, join, rebuild and serve.
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -18,6 +18,7 @@
 #include <pthread.h>
 
 #include "server/config/init.h"
+#include "server/config/join.h"
 #include "server/config/rebuild.h"
 #include "server/config/server_config.h"
 #include "server/log/log.h"
@@ -33,10 +34,12 @@ struct Options {
   std::string config_file;
   std::string ready_file;
   std::string recovery_kit;
+  std::string kek_file;
   config::v1::ServerConfig config;
   std::vector<std::string> names;
   config::v1::S3 s3;
-  CLI::App* s3_options = nullptr;
+  CLI::App* init_s3 = nullptr;
+  CLI::App* join_s3 = nullptr;
 };
 
 // Key material stays out of core dumps and of the swap as far as the system lets us.
@@ -78,6 +81,45 @@ OpContext StartContext(Clock& clock) {
   return {.deadline = clock.Now() + absl::Minutes(10), .stop = {}};
 }
 
+// serve may start elsewhere.
+void MakeAbsolute(std::string& path) {
+  std::error_code error;
+  if (!path.empty()) path = std::filesystem::absolute(path, error).lexically_normal().string();
+}
+
+void TakeS3(const Options& options, const CLI::App& group, config::v1::ServerConfig& config) {
+  if (group.count_all() == 0) return;
+  *config.mutable_s3() = options.s3;
+  MakeAbsolute(*config.mutable_s3()->mutable_credentials_file());
+  MakeAbsolute(*config.mutable_s3()->mutable_ca_file());
+}
+
+int RunJoin(const Options& options) {
+  const auto dir = StateDir::Of(options.state_dir);
+  if (!dir.ok()) return Fail(dir.status());
+  SystemClock clock;
+  SystemRandom random;
+  config::v1::ServerConfig config = options.config;
+  for (const std::string& name : options.names) config.mutable_listen()->add_names(name);
+  TakeS3(options, *options.join_s3, config);
+  if (config.repository().find("://") == std::string::npos) {
+    MakeAbsolute(*config.mutable_repository());
+  }
+  const InitEnvironment environment{RealFileSystem(), clock, random, [](const std::string& line) {
+                                      std::printf("%s\n", line.c_str());
+                                    }};
+  const absl::Status status =
+      JoinServer(StartContext(clock), environment, *dir, options.kek_file, config);
+  if (!status.ok()) return Fail(status);
+  std::printf(
+      "configuration        %s\n\n"
+      "Next:  mooringd serve --state-dir %s\n"
+      "Agents hear of this server from the others while it runs. Keep %s as\n"
+      "safe as the first server's: it holds the key-encryption key.\n",
+      dir->config().c_str(), dir->path().c_str(), dir->path().c_str());
+  return 0;
+}
+
 int RunInit(const Options& options) {
   const auto dir = StateDir::Of(options.state_dir);
   if (!dir.ok()) return Fail(dir.status());
@@ -86,15 +128,7 @@ int RunInit(const Options& options) {
   config::v1::ServerConfig config = options.config;
   if (config.organization().empty()) config.set_organization("Mooring");
   for (const std::string& name : options.names) config.mutable_listen()->add_names(name);
-  if (options.s3_options->count_all() > 0) {
-    *config.mutable_s3() = options.s3;
-    // serve may start elsewhere.
-    for (std::string* path : {config.mutable_s3()->mutable_credentials_file(),
-                              config.mutable_s3()->mutable_ca_file()}) {
-      std::error_code error;
-      if (!path->empty()) *path = std::filesystem::absolute(*path, error).string();
-    }
-  }
+  TakeS3(options, *options.init_s3, config);
   const InitEnvironment environment{RealFileSystem(), clock, random, [](const std::string& line) {
                                       std::printf("%s\n", line.c_str());
                                     }};
@@ -210,9 +244,8 @@ int RunServe(const Options& options) {
 }
 
 // Where a bucket is, for --repository s3://...
-void AddS3(CLI::App& init, Options& options) {
-  options.s3_options = init.add_option_group("S3");
-  CLI::App& group = *options.s3_options;
+CLI::App* AddS3(CLI::App& command, Options& options) {
+  CLI::App& group = *command.add_option_group("S3");
   config::v1::S3& s3 = options.s3;
   group.add_option("--s3-endpoint", *s3.mutable_endpoint(),
                    "https://HOST[:PORT] of the store; left out: AWS");
@@ -227,11 +260,43 @@ void AddS3(CLI::App& init, Options& options) {
   group.add_option_function<std::uint64_t>(
       "--s3-quota-bytes", [&s3](const std::uint64_t& bytes) { s3.set_quota_bytes(bytes); },
       "Bytes that the store may hold; left out: no limit is known");
-  init.add_option_function<std::uint32_t>(
+  command.add_option_function<std::uint32_t>(
       "--object-lock-days",
       [&options](const std::uint32_t& days) { options.config.set_object_lock_days(days); },
       "Lock packs and commit records against deletion for so long; needs a bucket with object "
       "lock");
+  return &group;
+}
+
+void AddListen(CLI::App& command, Options& options) {
+  config::v1::Listen& listen = *options.config.mutable_listen();
+  command.add_option("--listen-agents", *listen.mutable_agents(), "HOST:PORT (0.0.0.0:7443)");
+  command.add_option("--listen-enrollment", *listen.mutable_enrollment(),
+                     "HOST:PORT (0.0.0.0:7444)");
+  command.add_option("--listen-metrics", *listen.mutable_metrics(), "HOST:PORT (127.0.0.1:9464)");
+  command.add_option("--name", options.names,
+                     "Host name or address by which agents reach this server; may be repeated");
+}
+
+void AddJoin(CLI::App& app, Options& options) {
+  CLI::App* join = app.add_subcommand("join", "Make another server of an organization");
+  join->footer(
+      "All servers share one PostgreSQL and one repository.\nExample:\n"
+      "  mooringd join --database postgresql://mooring@db.example.com/mooring \\\n"
+      "    --repository /mnt/mooring --kek-file /media/kit/kek --state-dir /var/lib/mooring");
+  join->add_option("--state-dir", options.state_dir, "Directory of this server; empty or new")
+      ->required();
+  join->add_option("--database", *options.config.mutable_database_url(),
+                   "PostgreSQL URL of the organization, as this host reaches it")
+      ->required();
+  join->add_option("--repository", *options.config.mutable_repository(),
+                   "Its repository: a directory on shared storage, or s3://BUCKET[/PREFIX]")
+      ->required();
+  join->add_option("--kek-file", options.kek_file,
+                   "Its key-encryption key: `kek` of the recovery kit; copied")
+      ->required();
+  options.join_s3 = AddS3(*join, options);
+  AddListen(*join, options);
 }
 
 void AddRebuild(CLI::App& app, Options& options) {
@@ -246,13 +311,7 @@ void AddRebuild(CLI::App& app, Options& options) {
   rebuild->add_option("--recovery-kit", options.recovery_kit, "Folder that init made")->required();
   rebuild->add_option("--database", *options.config.mutable_database_url(),
                       "PostgreSQL URL of an empty database; left out: a private one");
-  config::v1::Listen& listen = *options.config.mutable_listen();
-  rebuild->add_option("--listen-agents", *listen.mutable_agents(), "HOST:PORT (0.0.0.0:7443)");
-  rebuild->add_option("--listen-enrollment", *listen.mutable_enrollment(),
-                      "HOST:PORT (0.0.0.0:7444)");
-  rebuild->add_option("--listen-metrics", *listen.mutable_metrics(), "HOST:PORT (127.0.0.1:9464)");
-  rebuild->add_option("--name", options.names,
-                      "Host name or address by which agents reach this server; may be repeated");
+  AddListen(*rebuild, options);
 }
 
 void AddInit(CLI::App& app, Options& options) {
@@ -262,18 +321,13 @@ void AddInit(CLI::App& app, Options& options) {
   const auto text = [&](const char* name, std::string* target, const char* help) {
     init->add_option(name, *target, help);
   };
-  config::v1::Listen& listen = *options.config.mutable_listen();
   text("--organization", options.config.mutable_organization(), "Name of the company");
   text("--database", options.config.mutable_database_url(),
        "PostgreSQL URL; left out: a private one in the state directory");
   text("--repository", options.config.mutable_repository(),
        "Directory of the repository, or s3://BUCKET[/PREFIX]; left out: in the state directory");
-  AddS3(*init, options);
-  text("--listen-agents", listen.mutable_agents(), "HOST:PORT (0.0.0.0:7443)");
-  text("--listen-enrollment", listen.mutable_enrollment(), "HOST:PORT (0.0.0.0:7444)");
-  text("--listen-metrics", listen.mutable_metrics(), "HOST:PORT (127.0.0.1:9464)");
-  init->add_option("--name", options.names,
-                   "Host name or address by which agents reach this server; may be repeated");
+  options.init_s3 = AddS3(*init, options);
+  AddListen(*init, options);
   init->add_flag_callback(
       "--single-admin", [&options] { options.config.set_single_admin(true); },
       "One person may approve their own requests; recorded for good");
@@ -297,6 +351,7 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("mooringd ") + MOORING_VERSION);
   AddInit(app, options);
+  AddJoin(app, options);
   AddRebuild(app, options);
   CLI::App* serve = app.add_subcommand("serve", "Run the server until SIGTERM");
   serve->add_option("--state-dir", options.state_dir, "Directory that init made");
@@ -310,6 +365,7 @@ int Main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   if (app.got_subcommand("init")) return RunInit(options);
+  if (app.got_subcommand("join")) return RunJoin(options);
   if (app.got_subcommand("rebuild")) return RunRebuild(options);
   if (options.state_dir.empty() && options.config_file.empty()) {
     std::fprintf(stderr, "mooringd serve: give --state-dir or --config\n");

@@ -1,10 +1,8 @@
 #include "server/server.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <atomic>
+#include <optional>
 #include <stop_token>
 #include <utility>
 #include <vector>
@@ -12,10 +10,13 @@
 #include <fmt/format.h>
 
 #include "server/auth/permissions.h"
+#include "server/config/authority_record.h"
 #include "server/config/endpoints_file.h"
 #include "server/config/identity.h"
 #include "server/config/object_store.h"
 #include "server/config/server_config.h"
+#include "server/config/server_id.h"
+#include "server/jobs/leased_rounds.h"
 #include "server/jobs/object_locks.h"
 #include "server/jobs/periodic_job.h"
 #include "server/rpc/listener.h"
@@ -30,6 +31,7 @@
 #include "server/services/collection_service.h"
 #include "server/services/enrollment_service.h"
 #include "server/services/fleet_service.h"
+#include "server/services/peers.h"
 #include "server/services/policy_service.h"
 #include "server/services/report_service.h"
 #include "server/services/repository_service.h"
@@ -37,6 +39,7 @@
 #include "server/services/retention_service.h"
 #include "storage/base/status.h"
 #include "storage/catalog/collection_store.h"
+#include "storage/catalog/database_clock.h"
 #include "storage/catalog/database_url.h"
 #include "storage/catalog/migrations.h"
 #include "storage/catalog/organization_store.h"
@@ -44,6 +47,7 @@
 #include "storage/catalog/private_postgres.h"
 #include "storage/repository/epoch.h"
 #include "storage/repository/key_custody.h"
+#include "storage/seal/digest.h"
 
 namespace mooring::server {
 namespace {
@@ -85,12 +89,17 @@ class Server::Body {
     MOORING_RETURN_IF_ERROR(ReadSettings(ctx, upload_idle));
     MOORING_ASSIGN_OR_RETURN(PermissionTable permissions, PermissionTable::Read(ServiceNames()));
     permissions_ = std::make_unique<PermissionTable>(std::move(permissions));
-    MOORING_ASSIGN_OR_RETURN(SecretBytes pack_index_key, PackIndexKey(ctx));
-    MakeServices(std::move(pack_index_key));
+    MOORING_ASSIGN_OR_RETURN(SecretBytes pack_index_key,
+                             OrganizationKey(ctx, storage::KeyPurpose::kPackIndexKey));
+    MOORING_ASSIGN_OR_RETURN(const SecretBytes organization_key,
+                             OrganizationKey(ctx, storage::KeyPurpose::kOrganizationKey));
+    MOORING_RETURN_IF_ERROR(JoinPeers(ctx));
+    MakeServices(std::move(pack_index_key), GrantCodeKey(organization_key));
     MOORING_RETURN_IF_ERROR(MakeCare(ctx));
     MOORING_RETURN_IF_ERROR(sessions_->Resume(ctx));
-    MOORING_RETURN_IF_ERROR(DetachAllDevices(ctx));
+    MOORING_RETURN_IF_ERROR(DetachOurDevices(ctx));
     MOORING_RETURN_IF_ERROR(Listen());
+    MOORING_RETURN_IF_ERROR(PeersRound(ctx));
     StartJobs();
     return WriteEndpoints(env_.files, dir_.endpoints(), endpoints_);
   }
@@ -111,6 +120,9 @@ class Server::Body {
       sessions_->StoreProgress({.deadline = env_.clock.Now() + absl::Seconds(5), .stop = {}});
     }
     metrics_.SetSessionSource({});
+    if (peers_ != nullptr) {
+      peers_->Leave({.deadline = env_.clock.Now() + absl::Seconds(5), .stop = {}});
+    }
     repository_.reset();
     catalog_.reset();
     if (postgres_ != nullptr) {
@@ -145,8 +157,18 @@ class Server::Body {
 
  private:
   absl::Status Prune(const OpContext& ctx) {
-    storage::Pruner pruner(*catalog_, *repository_, env_.clock, settings_.prune_limits);
-    MOORING_ASSIGN_OR_RETURN(const auto result, pruner.ApplyIfDue(ctx, settings_.prune_period));
+    storage::CatalogClock database_clock(*catalog_);
+    storage::Pruner pruner(*catalog_, *repository_, env_.clock, settings_.prune_limits,
+                           &database_clock);
+    const auto ran = pruner.ApplyIfDue(ctx, settings_.prune_period);
+    if (absl::IsFailedPrecondition(ran.status())) {
+      // Clocks that disagree, or a stop: in the status and alerted, and not ours to mend.
+      env_.log.Warning("repository.prune_refused",
+                       {{"message", std::string(ran.status().message())}});
+      return absl::OkStatus();
+    }
+    MOORING_RETURN_IF_ERROR(ran.status());
+    const std::optional<storage::PruneResult>& result = *ran;
     if (!result) return absl::OkStatus();
     env_.log.Info("repository.prune", {{"kept", result->kept},
                                        {"dropped", result->dropped},
@@ -253,25 +275,62 @@ class Server::Body {
     });
   }
 
-  // The collector's: it seals footers and journals.
-  absl::StatusOr<SecretBytes> PackIndexKey(const OpContext& ctx) {
+  absl::StatusOr<SecretBytes> OrganizationKey(const OpContext& ctx, storage::KeyPurpose purpose) {
     storage::KeyCustody custody(*catalog_, *objects_, *kek_, env_.clock, env_.random);
-    return custody.OrganizationKey(ctx, storage::KeyPurpose::kPackIndexKey);
+    return custody.OrganizationKey(ctx, purpose);
   }
 
-  void MakeServices(SecretBytes pack_index_key) {
+  // The same at every server, and of use for nothing else.
+  static SecretBytes GrantCodeKey(const SecretBytes& organization_key) {
+    return storage::HkdfExpand(organization_key.view(), {AsBytes("mooring/grant-code-key/1")},
+                               storage::kSha256Bytes);
+  }
+
+  absl::Status JoinPeers(const OpContext& ctx) {
+    MOORING_RETURN_IF_ERROR(PublishAuthority(ctx, *catalog_, env_.files, dir_));
+    MOORING_ASSIGN_OR_RETURN(const ServerId self, EnsureServerId(env_.files, dir_, env_.random));
+    peers_ = std::make_unique<Peers>(PeersParts{*catalog_, hub_, env_.log, env_.clock}, self,
+                                     HostName(), kServerVersion);
+    return peers_->Join(ctx);
+  }
+
+  absl::Status PeersRound(const OpContext& ctx) {
+    absl::StatusOr<std::vector<Peers::Order>> orders = peers_->Round(ctx);
+    if (!orders.ok()) {
+      // Tried again in a second: one line says it.
+      return std::exchange(is_cut_off_, true) ? absl::OkStatus() : orders.status();
+    }
+    is_cut_off_ = false;
+    for (const Peers::Order& order : *orders) Deliver(ctx, order);
+    sessions_->HandOver();
+    return absl::OkStatus();
+  }
+
+  // What another server was asked for.
+  void Deliver(const OpContext& ctx, const Peers::Order& order) {
+    // A restore comes without its code: this server makes the order itself.
+    const absl::Status delivered =
+        order.order.has_start_restore()
+            ? restores_->Dispatch(ctx, order.order.start_restore().serial())
+            : hub_.SendHere(order.agent, order.order);
+    if (delivered.ok()) return;
+    env_.log.Warning("order.not_delivered",
+                     {{"agent", order.agent.hex()}, {"message", std::string(delivered.message())}});
+  }
+
+  void MakeServices(SecretBytes pack_index_key, SecretBytes code_key) {
     agent_authenticator_ = std::make_unique<AgentAuthenticator>(*catalog_, env_.clock);
     token_authenticator_ = std::make_unique<TokenAuthenticator>(*catalog_, env_.clock);
     parts_ = std::make_unique<ServerParts>(ServerParts{
         *catalog_, *objects_, *repository_, *authority_, *agent_authenticator_, failures_, slots_,
-        board_, hub_, metrics_, addresses_, env_.log, env_.clock, env_.random, settings_});
+        board_, hub_, *peers_, metrics_, addresses_, env_.log, env_.clock, env_.random, settings_});
     collection_ = std::make_unique<CollectionDesk>(*parts_, std::move(pack_index_key),
                                                    CollectionOptionsOf(config_.collection()));
     agents_gate_ = MakeGate(*agent_authenticator_);
     tokens_gate_ = MakeGate(*token_authenticator_);
     standings_ = std::make_unique<Standings>(*parts_);
     sessions_ = std::make_unique<SessionDesk>(*parts_, *standings_);
-    restores_ = std::make_unique<RestoreDesk>(*parts_);
+    restores_ = std::make_unique<RestoreDesk>(*parts_, std::move(code_key));
     events_ = std::make_unique<AgentEvents>(*parts_, *standings_, *sessions_, *restores_);
     control_executor_ = std::make_unique<ThreadPool>("control", kControlThreads, kControlQueueMax);
     RpcGate& agents = *agents_gate_;
@@ -279,7 +338,7 @@ class Server::Body {
     agent_services_.push_back(
         std::make_unique<AgentServiceImpl>(agents, *parts_, *events_, *control_executor_));
     agent_services_.push_back(std::make_unique<BackupServiceImpl>(agents, *parts_, *sessions_));
-    agent_services_.push_back(std::make_unique<RestoreServiceImpl>(agents, *parts_, *restores_));
+    agent_services_.push_back(std::make_unique<RestoreServiceImpl>(agents, *parts_));
     admin_services_.push_back(std::make_unique<EnrollmentServiceImpl>(tokens, *parts_));
     admin_services_.push_back(
         std::make_unique<FleetServiceImpl>(tokens, *parts_, *standings_, *sessions_));
@@ -290,7 +349,7 @@ class Server::Body {
     admin_services_.push_back(std::make_unique<RetentionServiceImpl>(tokens, *parts_));
     admin_services_.push_back(
         std::make_unique<CollectionServiceImpl>(tokens, *parts_, *collection_));
-    admin_services_.push_back(std::make_unique<RestoreServiceImpl>(tokens, *parts_, *restores_));
+    admin_services_.push_back(std::make_unique<RestoreServiceImpl>(tokens, *parts_));
     metrics_.SetSessionSource([this] {
       SessionFigures figures;
       board_.Count(figures);
@@ -321,40 +380,20 @@ class Server::Body {
     return absl::OkStatus();
   }
 
-  // Once in the fleet of servers: one that ends without giving its lease back
-  // keeps the others waiting for as long as a round may take.
-  absl::Status RunLeased(const OpContext& ctx, const std::string& job,
-                         const PeriodicJob::Round& round) {
-    bool is_ours = false;
-    const absl::Status taken = catalog_->Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
-      MOORING_ASSIGN_OR_RETURN(is_ours,
-                               tx.collection().AcquireLease(job, care_holder_, kCareDeadline));
-      return absl::OkStatus();
-    });
-    MOORING_RETURN_IF_ERROR(taken);
-    if (!is_ours) return absl::OkStatus();
-    const absl::Status done = round(ctx);
-    const OpContext after{.deadline = env_.clock.Now() + absl::Seconds(10), .stop = {}};
-    catalog_
-        ->Run(after,
-              [&](storage::Transaction& tx) {
-                return tx.collection().ReleaseLease(job, care_holder_);
-              })
-        .IgnoreError();
-    return done;
-  }
-
   void StartCareJobs() {
     if (config_.care().off()) return;
     const auto add = [&](const char* name, absl::Duration period, PeriodicJob::Round round) {
       jobs_.push_back(std::make_unique<PeriodicJob>(
           name, period, kCareDeadline, env_.clock, env_.log,
-          [this, name, round = std::move(round)](const OpContext& ctx) {
-            return RunLeased(ctx, name, round);
+          [this, name, period, round = std::move(round)](const OpContext& ctx) {
+            return leased_->Run(ctx, name, period, round);
           }));
     };
-    add("damage", absl::Seconds(30),
-        [this](const OpContext& ctx) { return care_->DamageRound(ctx); });
+    // On every server: each compares with what it saw last itself, and to do it twice
+    // changes nothing.
+    jobs_.push_back(std::make_unique<PeriodicJob>(
+        "damage", absl::Seconds(30), kCareDeadline, env_.clock, env_.log,
+        [this](const OpContext& ctx) { return care_->DamageRound(ctx); }));
     add("scrub", absl::Minutes(5), [this](const OpContext& ctx) { return care_->ScrubRound(ctx); });
     add("replica", absl::Minutes(5),
         [this](const OpContext& ctx) { return care_->ReplicaRound(ctx); });
@@ -369,12 +408,12 @@ class Server::Body {
                                      env_.clock, env_.random, drain_.get_token());
   }
 
-  // No agent is connected yet; each tells of its phones when it is.
-  absl::Status DetachAllDevices(const OpContext& ctx) {
+  // No agent is connected here yet; each tells of its phones when it is.
+  absl::Status DetachOurDevices(const OpContext& ctx) {
     return catalog_->Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
       MOORING_ASSIGN_OR_RETURN(const auto agents, tx.agents().List());
       for (const storage::AgentView& view : agents) {
-        if (view.attached.empty()) continue;
+        if (view.attached.empty() || hub_.IsElsewhere(view.agent.id)) continue;
         MOORING_RETURN_IF_ERROR(tx.devices().DetachAll(view.agent.id));
       }
       return absl::OkStatus();
@@ -412,6 +451,7 @@ class Server::Body {
     endpoints_.enrollment = Reachable(enrollment_listener_->address());
     endpoints_.metrics = metrics_endpoint_->address();
     addresses_.Set(endpoints_.agents, endpoints_.enrollment);
+    peers_->SetAddresses(endpoints_.agents, endpoints_.enrollment);
     return absl::OkStatus();
   }
 
@@ -436,8 +476,7 @@ class Server::Body {
     if (!config_.listen().names().empty()) {
       host = config_.listen().names(0);
     } else if (host == "0.0.0.0" || host == "::") {
-      std::array<char, 256> name{};
-      host = gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+      host = HostName();
     }
     return JoinHostPort(host, parsed->port);
   }
@@ -447,10 +486,17 @@ class Server::Body {
                                                   absl::Hours(24) * config_.object_lock_days());
     jobs_.push_back(std::make_unique<PeriodicJob>(
         "object-locks", kObjectLockRound, kObjectLockRound * 0.9, env_.clock, env_.log,
-        [this](const OpContext& ctx) { return object_locks_->Round(ctx); }));
+        [this](const OpContext& ctx) {
+          return leased_->Run(
+              ctx, "object-locks", kObjectLockRound,
+              [this](const OpContext& round) { return object_locks_->Round(round); });
+        }));
   }
 
   void StartJobs() {
+    leased_ = std::make_unique<LeasedRounds>(
+        *catalog_, env_.clock, env_.log,
+        fmt::format("{}/{}", HostName(), SessionId::Make(env_.random).hex().substr(0, 8)));
     const auto add = [&](const char* name, absl::Duration period, PeriodicJob::Round round) {
       jobs_.push_back(std::make_unique<PeriodicJob>(name, period, absl::Minutes(2), env_.clock,
                                                     env_.log, std::move(round)));
@@ -459,9 +505,12 @@ class Server::Body {
       sessions_->StoreProgress(ctx);
       return sessions_->Expire(ctx);
     });
+    add("peers", kPeersRound, [this](const OpContext& ctx) { return PeersRound(ctx); });
     add("requests", absl::Minutes(1), [this](const OpContext& ctx) {
-      const absl::Status expired = ExpireRequests(ctx, *parts_);
-      return expired.ok() ? FinishApprovedDeletions(ctx, *parts_) : expired;
+      return leased_->Run(ctx, "requests", absl::Minutes(1), [this](const OpContext& round) {
+        const absl::Status expired = ExpireRequests(round, *parts_);
+        return expired.ok() ? FinishApprovedDeletions(round, *parts_) : expired;
+      });
     });
     add("standings", absl::Minutes(1),
         [this](const OpContext& ctx) { return standings_->PushChanges(ctx); });
@@ -469,9 +518,12 @@ class Server::Body {
     // Due once a period in the fleet of servers; asked for more often, so that a
     // server that was down at its hour is not a day late.
     if (!config_.pruning().off()) {
+      const absl::Duration ask = std::min(settings_.prune_period, kPruneAsk);
       jobs_.push_back(std::make_unique<PeriodicJob>(
-          "prune", std::min(settings_.prune_period, kPruneAsk), kPruneDeadline, env_.clock,
-          env_.log, [this](const OpContext& ctx) { return Prune(ctx); }));
+          "prune", ask, kPruneDeadline, env_.clock, env_.log, [this, ask](const OpContext& ctx) {
+            return leased_->Run(ctx, "prune", ask,
+                                [this](const OpContext& round) { return Prune(round); });
+          }));
     }
     if (!config_.collection().off()) {
       jobs_.push_back(std::make_unique<PeriodicJob>(
@@ -508,6 +560,8 @@ class Server::Body {
   SessionBoard board_;
   AgentHub hub_;
   PublicAddresses addresses_;
+  std::unique_ptr<Peers> peers_;
+  bool is_cut_off_ = false;  // Of the peers job, and of Start before it.
   std::unique_ptr<AgentAuthenticator> agent_authenticator_;
   std::unique_ptr<TokenAuthenticator> token_authenticator_;
   std::unique_ptr<ServerParts> parts_;
@@ -515,7 +569,7 @@ class Server::Body {
   std::unique_ptr<RpcGate> agents_gate_;
   std::unique_ptr<RpcGate> tokens_gate_;
   std::unique_ptr<CareDesk> care_;
-  const std::string care_holder_ = SessionId::Make(env_.random).hex();
+  std::unique_ptr<LeasedRounds> leased_;
   std::unique_ptr<Standings> standings_;
   std::unique_ptr<SessionDesk> sessions_;
   std::unique_ptr<RestoreDesk> restores_;

@@ -1,6 +1,7 @@
 #include "agent/cli/agent_main.h"
 
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -15,7 +16,7 @@ struct Arguments {
   CommonOptions common;
   std::string format = "table";
   std::string token;
-  std::string server;
+  std::vector<std::string> servers;
   BackupArguments backup;
   std::string grant;
 };
@@ -43,7 +44,9 @@ int RunCommandLine(int argc, char** argv, Environment& environment) {
                                       "mooring-agent enroll --invite mooring1.Q0FGR...");
   enroll->add_option("--invite", arguments.token, "Invitation, from mooring agent invite create")
       ->required();
-  enroll->add_option("--server", arguments.server, "HOST:PORT, instead of the invitation's");
+  enroll->add_option("--server", arguments.servers,
+                     "HOST:PORT of enrollment, instead of the invitation's; may be repeated, and "
+                     "the first that is reached is asked");
   CLI::App* const run = AddCommand(app, arguments, "run", "Run the agent",
                                    "mooring-agent run --state-dir /var/lib/mooring-agent");
   CLI::App* const devices = AddCommand(app, arguments, "devices", "List the attached phones",
@@ -79,7 +82,7 @@ int RunCommandLine(int argc, char** argv, Environment& environment) {
                             : arguments.format == "yaml" ? OutputFormat::kYaml
                                                          : OutputFormat::kTable;
   const CommonOptions& common = arguments.common;
-  if (*enroll) return EnrollCommand(environment, common, arguments.token, arguments.server);
+  if (*enroll) return EnrollCommand(environment, common, arguments.token, arguments.servers);
   if (*run) return RunCommand(environment, common);
   if (*devices) return DevicesCommand(environment, common);
   if (*status) return StatusCommand(environment, common);

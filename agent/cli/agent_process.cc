@@ -36,7 +36,9 @@ AgentProcess::AgentProcess(Environment& environment, StateLock lock, const std::
       directory_(environment.files, directory),
       loaded_(std::move(loaded)),
       log_(level),
-      channel_(MakeChannel(loaded_.config.server(), loaded_.identity)) {}
+      channel_(
+          AddressBook(loaded_.ConfiguredServers(), loaded_.learned_servers, environment.random),
+          loaded_.identity) {}
 
 absl::StatusOr<std::unique_ptr<AgentProcess>> AgentProcess::Start(Environment& environment,
                                                                   const CommonOptions& common,
@@ -61,6 +63,9 @@ absl::StatusOr<std::unique_ptr<AgentProcess>> AgentProcess::Start(Environment& e
   options.certificate_expires_at = facts.not_after;
   std::unique_ptr<AgentProcess> process(new AgentProcess(
       environment, std::move(lock), common.state_directory, std::move(loaded), level));
+  options.learn_servers = [learner = process.get()](const v1::ServerAddresses& servers) {
+    learner->LearnServers(servers);
+  };
   process->daemon_ =
       std::make_unique<Daemon>(process->channel_, environment.clock, environment.random,
                                process->log_, process->loaded_.hpke_private_key, options);
@@ -68,6 +73,14 @@ absl::StatusOr<std::unique_ptr<AgentProcess>> AgentProcess::Start(Environment& e
       process->directory_, process->loaded_, process->channel_, environment.clock, process->log_,
       *process->daemon_, options.hostname);
   return process;
+}
+
+void AgentProcess::LearnServers(const v1::ServerAddresses& servers) {
+  const std::vector<std::string> addresses(servers.addresses().begin(), servers.addresses().end());
+  if (!channel_.Learn(addresses)) return;
+  log_.Info("servers", {{"count", fmt::to_string(addresses.size())}});
+  const absl::Status saved = directory_.SaveServers(addresses);
+  if (!saved.ok()) log_.Warning("servers not saved", {{"why", saved.ToString()}});
 }
 
 absl::Status AgentProcess::StartMonitors() {

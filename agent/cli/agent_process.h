@@ -31,6 +31,7 @@ class AgentProcess {
  private:
   AgentProcess(Environment& environment, StateLock lock, const std::string& directory,
                AgentState loaded, LogLevel level);
+  void LearnServers(const v1::ServerAddresses& servers);
 
   Environment& environment_;
   const StateLock lock_;

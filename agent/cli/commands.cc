@@ -235,11 +235,11 @@ int PrintError(const absl::Status& status) {
 }
 
 int EnrollCommand(Environment& environment, const CommonOptions& common, const std::string& token,
-                  const std::string& server) {
+                  const std::vector<std::string>& servers) {
   StateDirectory directory(environment.files, common.state_directory);
   Enrollment enrollment;
   enrollment.token = token;
-  enrollment.server = server;
+  enrollment.servers = servers;
   enrollment.hostname = Hostname();
   enrollment.agent_version = environment.version;
   const auto enrolled = Enroll(OpContext(), directory, environment.random, enrollment);
@@ -287,7 +287,7 @@ int StatusCommand(Environment& environment, const CommonOptions& common) {
   session::v1::AgentStatus& status = *response.mutable_status();
   status.set_agent_version(environment.version);
   status.set_organization(loaded->config.organization());
-  status.set_server(loaded->config.server());
+  status.set_server(loaded->AllServers().front());
   const auto facts = ReadCertificate(loaded->identity.certificate_chain);
   if (facts.ok()) {
     status.mutable_certificate_expires_at()->set_seconds(absl::ToUnixSeconds(facts->not_after));

@@ -48,7 +48,7 @@ struct BackupArguments {
 
 // Each returns the exit code.
 int EnrollCommand(Environment& environment, const CommonOptions& common, const std::string& token,
-                  const std::string& server);
+                  const std::vector<std::string>& servers);
 int RunCommand(Environment& environment, const CommonOptions& common);
 int DevicesCommand(Environment& environment, const CommonOptions& common);
 int StatusCommand(Environment& environment, const CommonOptions& common);

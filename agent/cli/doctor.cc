@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -87,8 +88,8 @@ Check CheckCa(const AgentState& state, absl::Time now) {
 }
 
 // Says hello as the running agent does. The server answers with its time.
-absl::StatusOr<v1::ServerHello> AskHello(const AgentState& state) {
-  const auto channel = MakeChannel(state.config.server(), state.identity);
+absl::StatusOr<v1::ServerHello> AskHello(const AgentState& state, const std::string& address) {
+  const auto channel = MakeChannel(address, state.identity);
   const auto stub = v1::AgentService::NewStub(channel);
   grpc::ClientContext context;
   const CallScope scope(context, OpContext(), absl::Seconds(10));
@@ -110,17 +111,19 @@ Check CheckClock(absl::Duration skew) {
                  "set the clock, for example with systemd-timesyncd");
 }
 
-Check NotReached(const AgentState& state, const std::string& why, bool refused) {
-  return Finding("server", fmt::format("{}: {}", state.config.server(), why),
+Check NotReached(const std::string& address, const std::string& why, bool refused) {
+  return Finding("server", fmt::format("{}: {}", address, why),
                  refused ? "this agent may have been revoked: ask your administrator"
                          : "check the address in agent.yaml, the network and the firewall");
 }
 
 // A running agent is asked how it is connected: a second connection under its
 // name would end the first.
-std::vector<Check> CheckRunning(const AgentState& state, const session::v1::AgentStatus& status) {
-  if (!status.connected()) return {NotReached(state, status.connection_message(), false)};
-  return {Ok("server", fmt::format("{}, connected", state.config.server())),
+std::vector<Check> CheckRunning(const session::v1::AgentStatus& status) {
+  if (!status.connected()) {
+    return {NotReached(status.server(), status.connection_message(), false)};
+  }
+  return {Ok("server", fmt::format("{}, connected", status.server())),
           CheckClock(absl::Seconds(status.clock_skew_seconds()))};
 }
 
@@ -131,18 +134,24 @@ std::vector<Check> CheckServer(const AgentState& state, const StateDirectory& di
   std::vector<Check> checks;
   const absl::Status asked =
       AskDesk(directory.socket_path(), request, [&](const session::v1::DeskResponse& response) {
-        if (response.has_status()) checks = CheckRunning(state, response.status());
+        if (response.has_status()) checks = CheckRunning(response.status());
       });
   if (asked.ok() && !checks.empty()) return checks;
-  const absl::StatusOr<v1::ServerHello> hello = AskHello(state);
-  if (!hello.ok()) {
-    return {NotReached(
-        state, std::string(hello.status().message()),
-        absl::IsPermissionDenied(hello.status()) || absl::IsUnauthenticated(hello.status()))};
+  bool answered = false;
+  for (const std::string& address : state.AllServers()) {
+    const absl::StatusOr<v1::ServerHello> hello = AskHello(state, address);
+    if (!hello.ok()) {
+      checks.push_back(NotReached(
+          address, std::string(hello.status().message()),
+          absl::IsPermissionDenied(hello.status()) || absl::IsUnauthenticated(hello.status())));
+      continue;
+    }
+    checks.push_back(Ok("server", fmt::format("{}, version {}", address, hello->server_version())));
+    if (!std::exchange(answered, true)) {
+      checks.push_back(CheckClock(now - absl::FromUnixSeconds(hello->server_time().seconds())));
+    }
   }
-  return {
-      Ok("server", fmt::format("{}, version {}", state.config.server(), hello->server_version())),
-      CheckClock(now - absl::FromUnixSeconds(hello->server_time().seconds()))};
+  return checks;
 }
 
 bool Connects(int family, const sockaddr* address, socklen_t size) {

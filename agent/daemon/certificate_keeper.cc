@@ -36,7 +36,7 @@ void CertificateKeeper::Run(std::stop_token stop) {
       continue;
     }
     loaded_.identity = *std::move(renewed);
-    channel_.Replace(MakeChannel(loaded_.config.server(), loaded_.identity));
+    channel_.Renew(loaded_.identity);
     const auto fresh = ReadCertificate(loaded_.identity.certificate_chain);
     if (fresh.ok()) daemon_.set_certificate_expiry(fresh->not_after);
     log_.Info("certificate renewed", {});

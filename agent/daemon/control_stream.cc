@@ -61,10 +61,12 @@ void ControlStream::Run(std::stop_token stop) {
 absl::Status ControlStream::RunOnce(const OpContext& ctx, Backoff& backoff) {
   grpc::ClientContext context;
   const CallScope scope(context, ctx, absl::InfiniteDuration());
-  const auto stub = v1::AgentService::NewStub(AwaitConnection(channel_, ctx, kConnectPatience));
+  const auto channel = AwaitConnection(channel_, ctx, kConnectPatience);
+  const auto stub = v1::AgentService::NewStub(channel);
   {
     MutexLock lock(mutex_);
     broken_ = false;
+    greeted_ = false;
   }
   const std::unique_ptr<Stream> stream = stub->Control(&context);
   std::jthread reader([&] { Read(*stream, backoff); });
@@ -79,7 +81,11 @@ absl::Status ControlStream::RunOnce(const OpContext& ctx, Backoff& backoff) {
   while (open && Next(ctx, event)) open = stream->Write(event);
   if (open && ctx.stop.stop_requested()) stream->WritesDone();
   reader.join();
-  return FromGrpcStatus(stream->Finish());
+  const absl::Status ended = FromGrpcStatus(stream->Finish());
+  MutexLock lock(mutex_);
+  // One that is reached and has no word for us may have lost its database.
+  if (!greeted_) channel_.MoveOn(channel);
+  return ended;
 }
 
 bool ControlStream::Next(const OpContext& ctx, v1::ControlRequest& event) {
@@ -103,6 +109,10 @@ void ControlStream::Read(Stream& stream, Backoff& backoff) {
   while (stream.Read(&order)) {
     backoff.Reset();
     if (order.has_hello()) {
+      {
+        MutexLock lock(mutex_);
+        greeted_ = true;
+      }
       listener_.OnConnected(order.hello());
     } else {
       listener_.OnOrder(order);

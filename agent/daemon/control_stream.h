@@ -68,6 +68,7 @@ class ControlStream {
   CondVar changed_;
   std::deque<v1::ControlRequest> waiting_ ABSL_GUARDED_BY(mutex_);
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;
+  bool greeted_ ABSL_GUARDED_BY(mutex_) = false;  // By the server, on this stream.
 
   std::jthread thread_;  // Last: joined before the rest goes.
 };

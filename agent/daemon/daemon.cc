@@ -347,9 +347,15 @@ std::vector<v1::ControlRequest> Daemon::Greeting() {
   return greeting;
 }
 
+std::string Daemon::ServerAddress() const {
+  const std::string address = channel_.address();
+  return address.empty() ? options_.server : address;
+}
+
 void Daemon::OnConnected(const v1::ServerHello& hello) {
+  if (hello.has_servers() && options_.learn_servers) options_.learn_servers(hello.servers());
   MutexLock lock(mutex_);
-  log_.Info("connected", {{"server", options_.server}, {"version", hello.server_version()}});
+  log_.Info("connected", {{"server", ServerAddress()}, {"version", hello.server_version()}});
   connected_ = true;
   if (hello.has_server_time()) {
     clock_skew_ = clock_.Now() - absl::FromUnixSeconds(hello.server_time().seconds());
@@ -364,7 +370,7 @@ void Daemon::OnLost(const absl::Status& lost) {
   const absl::Status valid = CheckNotExpired(certificate_expires_at_, clock_.Now());
   const absl::Status& why = valid.ok() ? lost : valid;
   if (connected_ || connection_message_ == "connecting") {
-    log_.Warning("not connected", {{"server", options_.server}, {"why", why.ToString()}});
+    log_.Warning("not connected", {{"server", ServerAddress()}, {"why", why.ToString()}});
   }
   connected_ = false;
   connection_message_ = std::string(why.message());

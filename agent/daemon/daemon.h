@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -30,7 +31,9 @@ struct DaemonOptions {
   std::string hostname;
   std::string os;
   std::string organization;
-  std::string server;
+  std::string server;  // Where the channel does not know its address.
+  // Hears what servers say of where servers are. May be empty.
+  std::function<void(const v1::ServerAddresses&)> learn_servers;
   absl::Time certificate_expires_at;
   // Backups and restores at once; probes are bounded apart.
   std::size_t sessions_max = 8;
@@ -123,6 +126,9 @@ class Daemon final : public DeviceMonitor::Listener, public ControlStream::Liste
   session::v1::DeviceList Devices();
   session::v1::AttachedDevice Describe(const std::string& serial, const Device& device) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // The server that is used now.
+  std::string ServerAddress() const;
 
   ServerChannel& channel_;
   Clock& clock_;

@@ -29,6 +29,7 @@ google::protobuf::Timestamp ToTimestamp(absl::Time time) {
 }  // namespace
 
 void Daemon::OnOrder(const v1::ControlResponse& order) {
+  if (order.has_servers() && options_.learn_servers) options_.learn_servers(order.servers());
   MutexLock lock(mutex_);
   if (closing_) return;
   switch (order.order_case()) {
@@ -190,7 +191,7 @@ session::v1::AgentStatus Daemon::Status() {
   session::v1::AgentStatus status;
   status.set_agent_version(options_.agent_version);
   status.set_organization(options_.organization);
-  status.set_server(options_.server);
+  status.set_server(ServerAddress());
   status.set_running(true);
   status.set_connected(connected_);
   status.set_connection_message(connection_message_);

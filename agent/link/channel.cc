@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <functional>
+#include <utility>
 
 #include <fmt/format.h>
 #include <grpcpp/create_channel.h>
@@ -44,15 +45,62 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
   return grpc::CreateCustomChannel(address, grpc::SslCredentials(options), arguments);
 }
 
-std::shared_ptr<grpc::Channel> AwaitConnection(const ServerChannel& channel, const OpContext& ctx,
+ServerChannel::ServerChannel(AddressBook addresses, TlsIdentity identity)
+    : addresses_(std::move(addresses)), identity_(std::move(identity)) {
+  channel_ = MakeChannel(addresses_->current(), identity_);
+}
+
+std::shared_ptr<grpc::Channel> ServerChannel::Get() const {
+  MutexLock lock(mutex_);
+  return channel_;
+}
+
+std::string ServerChannel::address() const {
+  MutexLock lock(mutex_);
+  return addresses_ ? addresses_->current() : "";
+}
+
+bool ServerChannel::has_several() const {
+  MutexLock lock(mutex_);
+  return addresses_ && addresses_->all().size() > 1;
+}
+
+void ServerChannel::MoveOn(const std::shared_ptr<grpc::Channel>& failed) {
+  MutexLock lock(mutex_);
+  if (channel_ != failed || !addresses_ || !addresses_->MoveOn(addresses_->current())) return;
+  channel_ = MakeChannel(addresses_->current(), identity_);
+}
+
+void ServerChannel::Renew(TlsIdentity identity) {
+  MutexLock lock(mutex_);
+  if (!addresses_) return;
+  identity_ = std::move(identity);
+  channel_ = MakeChannel(addresses_->current(), identity_);
+}
+
+bool ServerChannel::Learn(const std::vector<std::string>& addresses) {
+  MutexLock lock(mutex_);
+  return addresses_ && addresses_->Learn(addresses);
+}
+
+std::shared_ptr<grpc::Channel> AwaitConnection(ServerChannel& channel, const OpContext& ctx,
                                                absl::Duration patience) {
   constexpr absl::Duration kSlice = absl::Milliseconds(100);
+  constexpr absl::Duration kSilenceMax = absl::Seconds(3);
   std::shared_ptr<grpc::Channel> current = channel.Get();
+  absl::Duration silent;
   for (absl::Duration waited; waited < patience && !ctx.stop.stop_requested(); waited += kSlice) {
     if (current->WaitForConnected(std::chrono::system_clock::now() +
                                   absl::ToChronoMilliseconds(kSlice))) {
       break;
     }
+    silent += kSlice;
+    const bool refused = current->GetState(false) == GRPC_CHANNEL_TRANSIENT_FAILURE;
+    if (channel.has_several() && (refused || silent >= kSilenceMax)) {
+      channel.MoveOn(current);
+      silent = absl::ZeroDuration();
+    }
+    current = channel.Get();
   }
   return current;
 }

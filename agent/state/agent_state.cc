@@ -1,5 +1,7 @@
 #include "agent/state/agent_state.h"
 
+#include <algorithm>
+#include <sstream>
 #include <utility>
 
 #include <fmt/format.h>
@@ -18,8 +20,26 @@ constexpr char kNewKey[] = "agent.key.new";
 constexpr char kCertificate[] = "agent.pem";
 constexpr char kCa[] = "ca.pem";
 constexpr char kHpkeKey[] = "hpke.key";
+constexpr char kServers[] = "servers";
 
 }  // namespace
+
+std::vector<std::string> AgentState::ConfiguredServers() const {
+  std::vector<std::string> servers;
+  if (!config.server().empty()) servers.push_back(config.server());
+  servers.insert(servers.end(), config.servers().begin(), config.servers().end());
+  return servers;
+}
+
+std::vector<std::string> AgentState::AllServers() const {
+  std::vector<std::string> servers = ConfiguredServers();
+  for (const std::string& address : learned_servers) {
+    if (std::find(servers.begin(), servers.end(), address) == servers.end()) {
+      servers.push_back(address);
+    }
+  }
+  return servers;
+}
 
 bool StateDirectory::IsEnrolled() const {
   return files_.Stat(File(kConfig)).ok();
@@ -56,6 +76,18 @@ absl::StatusOr<AgentState> StateDirectory::Load() {
     key = *std::move(next);
   }
   state.identity.private_key = ToString(key.view());
+  // A convenience: without it there are the configuration's.
+  const absl::StatusOr<std::string> servers = ReadText(kServers);
+  if (servers.ok()) {
+    std::istringstream lines(*servers);
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.empty()) state.learned_servers.push_back(line);
+    }
+  }
+  if (state.AllServers().empty()) {
+    return absl::FailedPreconditionError(
+        ToAbsl(fmt::format("{} names no server; write server: HOST:PORT", File(kConfig))));
+  }
   return state;
 }
 
@@ -68,7 +100,16 @@ absl::Status StateDirectory::Create(const AgentState& state) {
   MOORING_RETURN_IF_ERROR(WriteFileDurably(files_, File(kCa), AsBytes(state.identity.ca), 0644));
   MOORING_RETURN_IF_ERROR(WriteFileDurably(files_, File(kCertificate),
                                            AsBytes(state.identity.certificate_chain), 0644));
+  if (!state.learned_servers.empty()) {
+    MOORING_RETURN_IF_ERROR(SaveServers(state.learned_servers));
+  }
   return WriteFileDurably(files_, File(kConfig), AsBytes(MessageToYaml(state.config)), 0644);
+}
+
+absl::Status StateDirectory::SaveServers(const std::vector<std::string>& addresses) {
+  std::string text;
+  for (const std::string& address : addresses) text += address + "\n";
+  return WriteFileDurably(files_, File(kServers), AsBytes(text), 0644);
 }
 
 absl::Status StateDirectory::ReplaceCertificate(const SecretBytes& private_key,

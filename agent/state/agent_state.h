@@ -5,12 +5,14 @@
 //   agent.key    private key of the certificate, PEM   (0600)
 //   agent.pem    certificate, then the issuing CA, PEM
 //   ca.pem       the CA that server certificates must chain to
+//   servers      agent addresses of the servers, as one of them said last, one a line
 //   hpke.key     X25519 private key, 32 bytes          (0600)
 //   agent.sock   where commands reach the running agent
 
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -26,6 +28,12 @@ struct AgentState {
   config::v1::AgentConfig config;
   TlsIdentity identity;
   SecretBytes hpke_private_key;
+  // What a server said last of where servers are; beside those of the configuration.
+  std::vector<std::string> learned_servers;
+
+  std::vector<std::string> ConfiguredServers() const;
+  // Those and the learned ones, each once.
+  std::vector<std::string> AllServers() const;
 };
 
 // Thread-compatible.
@@ -42,6 +50,7 @@ class StateDirectory {
   absl::StatusOr<AgentState> Load();
   // All files of a new enrollment; agent.yaml comes last and makes it one.
   absl::Status Create(const AgentState& state);
+  absl::Status SaveServers(const std::vector<std::string>& addresses);
   // Replaces key and certificate so that after a crash at any point Load finds a
   // pair that fits: the old or the new.
   absl::Status ReplaceCertificate(const SecretBytes& private_key, const std::string& chain);

@@ -33,6 +33,34 @@ absl::Status CheckAnswer(const v1::EnrollResponse& answer, const KeyAndRequest& 
   return absl::OkStatus();
 }
 
+struct Found {
+  std::string address;
+  TlsIdentity identity;  // The CA alone.
+};
+
+// The first of the organization's servers that is reached. One that answers with
+// another CA ends the search: someone is between.
+absl::StatusOr<Found> FindServer(const v1::Invitation& invitation,
+                                 const std::vector<std::string>& named) {
+  std::vector<std::string> addresses = named;
+  if (addresses.empty()) {
+    addresses.push_back(invitation.address());
+    addresses.insert(addresses.end(), invitation.more_addresses().begin(),
+                     invitation.more_addresses().end());
+  }
+  if (addresses.size() > kAddressesMax) addresses.resize(kAddressesMax);
+  absl::Status last;
+  for (const std::string& address : addresses) {
+    absl::StatusOr<std::string> ca =
+        FetchPinnedCa(address, AsBytes(invitation.ca_pin()), kConnectTimeout);
+    if (ca.ok())
+      return Found{address, {.ca = *std::move(ca), .certificate_chain = {}, .private_key = {}}};
+    last = ca.status();
+    if (!absl::IsUnavailable(last) && !absl::IsDeadlineExceeded(last)) return last;
+  }
+  return last;
+}
+
 absl::Time TimeOf(const google::protobuf::Timestamp& time) {
   return absl::FromUnixSeconds(time.seconds());
 }
@@ -46,10 +74,10 @@ absl::StatusOr<Enrolled> Enroll(const OpContext& ctx, StateDirectory& state, Ran
         "{} is an enrolled agent already; to enroll again, move it away first", state.path())));
   }
   MOORING_ASSIGN_OR_RETURN(const v1::Invitation invitation, ParseInvitationToken(enrollment.token));
-  const std::string address = enrollment.server.empty() ? invitation.address() : enrollment.server;
   const ByteView pin = AsBytes(invitation.ca_pin());
-  TlsIdentity server;
-  MOORING_ASSIGN_OR_RETURN(server.ca, FetchPinnedCa(address, pin, kConnectTimeout));
+  MOORING_ASSIGN_OR_RETURN(const Found found, FindServer(invitation, enrollment.servers));
+  const std::string& address = found.address;
+  const TlsIdentity& server = found.identity;
 
   MOORING_ASSIGN_OR_RETURN(const KeyAndRequest key, MakeKeyAndRequest(enrollment.hostname));
   MOORING_ASSIGN_OR_RETURN(storage::HpkeKeyPair hpke, storage::MakeHpkeKeyPair(random));
@@ -77,6 +105,7 @@ absl::StatusOr<Enrolled> Enroll(const OpContext& ctx, StateDirectory& state, Ran
   made.config.set_organization(answer->organization());
   made.config.set_sessions_max(kSessionsMaxDefault);
   made.config.set_backup_on_attach(true);
+  made.learned_servers.assign(answer->addresses().begin(), answer->addresses().end());
   made.identity = {answer->ca_certificate(), answer->certificate_chain(),
                    ToString(key.private_key.view())};
   made.hpke_private_key = std::move(hpke.private_key);
@@ -91,7 +120,7 @@ absl::StatusOr<TlsIdentity> Renew(const OpContext& ctx, StateDirectory& state,
   MOORING_ASSIGN_OR_RETURN(const KeyAndRequest key, MakeKeyAndRequest(hostname));
   v1::RenewCertificateRequest request;
   request.set_csr(ToString(key.request));
-  const auto stub = v1::AgentService::NewStub(channel.Get());
+  const auto stub = v1::AgentService::NewStub(AwaitConnection(channel, ctx, kConnectTimeout));
   absl::StatusOr<v1::RenewCertificateResponse> answer = CallOnce<v1::RenewCertificateResponse>(
       ctx, kTimeout, [&](grpc::ClientContext& context, v1::RenewCertificateResponse& out) {
         return stub->RenewCertificate(&context, request, &out);
@@ -101,6 +130,10 @@ absl::StatusOr<TlsIdentity> Renew(const OpContext& ctx, StateDirectory& state,
     return absl::DataLossError("renewal: the server certified another key than ours");
   }
   MOORING_RETURN_IF_ERROR(state.ReplaceCertificate(key.private_key, answer->certificate_chain()));
+  const std::vector<std::string> servers(answer->servers().addresses().begin(),
+                                         answer->servers().addresses().end());
+  // The certificate is renewed; a list that cannot be stored is learned again.
+  if (channel.Learn(servers)) state.SaveServers(servers).IgnoreError();
   return TlsIdentity{identity.ca, answer->certificate_chain(), ToString(key.private_key.view())};
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
@@ -15,8 +16,8 @@ namespace mooring::agent {
 
 struct Enrollment {
   std::string token;
-  // Instead of the invitation's address; may be empty.
-  std::string server;
+  // Instead of the invitation's addresses; may be empty.
+  std::vector<std::string> servers;
   std::string hostname;
   std::string agent_version;
 };

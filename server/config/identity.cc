@@ -17,12 +17,13 @@ namespace {
 
 constexpr std::uint64_t kFileBytesMax = 64 << 10;
 
+}  // namespace
+
 std::string HostName() {
   std::array<char, 256> name{};
-  return gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : "";
+  const bool has_name = gethostname(name.data(), name.size() - 1) == 0 && name[0] != '\0';
+  return has_name ? std::string(name.data()) : "localhost";
 }
-
-}  // namespace
 
 absl::Status EnsureAuthority(FileSystem& files, const StateDir& dir,
                              const std::string& organization, storage::KekProvider& kek,

@@ -30,6 +30,9 @@ absl::StatusOr<std::unique_ptr<CertificateAuthority>> LoadAuthority(FileSystem& 
                                                                     storage::KekProvider& kek,
                                                                     Random& random);
 
+// This host's; "localhost" where it has none.
+std::string HostName();
+
 // localhost, this host's name, and what the configuration adds.
 std::vector<std::string> ServerNames(const config::v1::Listen& listen);
 

@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 
-#include "proto/yaml_message.h"
 #include "server/compliance/policy_check.h"
 #include "server/config/admin_token.h"
 #include "server/config/identity.h"
@@ -42,7 +41,7 @@ class Initializer {
     MOORING_RETURN_IF_ERROR(filled);
     MOORING_RETURN_IF_ERROR(stopped);
     MOORING_RETURN_IF_ERROR(WriteKit());
-    return WriteConfig();
+    return WriteServerConfig(env_.files, dir_, config_);
   }
 
  private:
@@ -166,21 +165,6 @@ class Initializer {
                     "                     you included, can read a single backup.",
                     dir_.recovery_kit()));
     return absl::OkStatus();
-  }
-
-  absl::Status WriteConfig() {
-    config::v1::ServerConfig written = config_;
-    // Defaults are left out, so that a later version's apply.
-    written.clear_limits();
-    written.clear_care();
-    written.clear_pruning();
-    written.clear_collection();
-    if (written.repository() == dir_.repository()) written.clear_repository();
-    if (written.kek_file() == dir_.kek()) written.clear_kek_file();
-    const std::string text =
-        "# Configuration of mooringd. Keys: proto/mooring/config/v1/config.proto.\n" +
-        MessageToYaml(written);
-    return WriteFileDurably(env_.files, dir_.config(), AsBytes(text), 0600);
   }
 
   const OpContext& ctx_;

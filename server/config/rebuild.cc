@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "proto/yaml_message.h"
 #include "server/config/admin_token.h"
 #include "server/config/identity.h"
 #include "server/config/object_store.h"
@@ -46,7 +45,7 @@ class Rebuilder {
     MOORING_RETURN_IF_ERROR(summary.status());
     MOORING_RETURN_IF_ERROR(stopped);
     MOORING_RETURN_IF_ERROR(WriteRecoveryKit(env_.files, env_.clock, dir_, config_, *authority_));
-    MOORING_RETURN_IF_ERROR(WriteConfig());
+    MOORING_RETURN_IF_ERROR(WriteServerConfig(env_.files, dir_, config_));
     return summary;
   }
 
@@ -113,20 +112,6 @@ class Rebuilder {
     });
     MOORING_RETURN_IF_ERROR(read);
     return is_done;
-  }
-
-  absl::Status WriteConfig() {
-    config::v1::ServerConfig written = config_;
-    written.clear_limits();
-    written.clear_care();
-    written.clear_pruning();
-    written.clear_collection();
-    if (written.repository() == dir_.repository()) written.clear_repository();
-    if (written.kek_file() == dir_.kek()) written.clear_kek_file();
-    const std::string text =
-        "# Configuration of mooringd. Keys: proto/mooring/config/v1/config.proto.\n" +
-        MessageToYaml(written);
-    return WriteFileDurably(env_.files, dir_.config(), AsBytes(text), 0600);
   }
 
   const OpContext& ctx_;

@@ -191,4 +191,19 @@ absl::StatusOr<config::v1::ServerConfig> LoadServerConfig(FileSystem& files,
   return config;
 }
 
+absl::Status WriteServerConfig(FileSystem& files, const StateDir& dir,
+                               const config::v1::ServerConfig& config) {
+  config::v1::ServerConfig written = config;
+  written.clear_limits();
+  written.clear_care();
+  written.clear_pruning();
+  written.clear_collection();
+  if (written.repository() == dir.repository()) written.clear_repository();
+  if (written.kek_file() == dir.kek()) written.clear_kek_file();
+  const std::string text =
+      "# Configuration of mooringd. Keys: proto/mooring/config/v1/config.proto.\n" +
+      MessageToYaml(written);
+  return WriteFileDurably(files, dir.config(), AsBytes(text), 0600);
+}
+
 }  // namespace mooring::server

@@ -25,6 +25,11 @@ absl::StatusOr<config::v1::ServerConfig> LoadServerConfig(FileSystem& files,
                                                           const std::string& path,
                                                           const StateDir& dir);
 
+// Writes STATE_DIR/mooringd.yaml durably: the last act of whatever makes a server.
+// Defaults are left out, so that a later version's apply.
+absl::Status WriteServerConfig(FileSystem& files, const StateDir& dir,
+                               const config::v1::ServerConfig& config);
+
 struct HostPort {
   std::string host;  // Without brackets.
   int port = 0;

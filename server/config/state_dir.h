@@ -9,6 +9,7 @@
 //   repository/     the disk repository
 //   admin-token     token of the first account
 //   endpoints.json  where the running server listens
+//   server-id       which one it is among the servers of its organization
 //   recovery-kit/   copies to be kept elsewhere
 
 #pragma once
@@ -41,6 +42,7 @@ class StateDir {
   std::string repository() const { return path_ + "/repository"; }
   std::string admin_token() const { return path_ + "/admin-token"; }
   std::string endpoints() const { return path_ + "/endpoints.json"; }
+  std::string server_id() const { return path_ + "/server-id"; }
   std::string recovery_kit() const { return path_ + "/recovery-kit"; }
 
  private:

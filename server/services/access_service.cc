@@ -231,7 +231,6 @@ absl::Status AccessServiceImpl::Redeem(const Caller& caller, const OpContext& ct
     return absl::FailedPreconditionError("the grant has expired; ask for another export");
   }
   MOORING_ASSIGN_OR_RETURN(std::string code, desk_.CodeOf(ctx, *grant));
-  desk_.Forget(grant->id);
   response.set_grant_code(std::move(code));
   *response.mutable_expires_at() = ToTimestamp(grant->expires_at);
   return absl::OkStatus();

@@ -1,5 +1,6 @@
 #include "server/services/agent_service.h"
 
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -40,13 +41,21 @@ absl::StatusOr<v1::ControlResponse> AgentEvents::Hello(const Caller& caller,
   facts.version = CleanMessage(hello.agent_version()).substr(0, 64);
   facts.os = CleanMessage(hello.os()).substr(0, 128);
   facts.protocol_version = hello.protocol_version();
-  const absl::Status stored = parts_.catalog.Run(Context(), [&](storage::Transaction& tx) {
-    const absl::Status set = tx.agents().SetHello(id, facts, parts_.clock.Now());
-    // It tells anew of every phone that is plugged in.
-    return set.ok() ? tx.devices().DetachAll(id) : set;
-  });
+  const std::uint64_t connection = parts_.hub.NewConnection();
+  const absl::Status stored =
+      parts_.catalog.Run(Context(), [&](storage::Transaction& tx) -> absl::Status {
+        // What admitted it may be a second old, and the revocation another server's.
+        MOORING_ASSIGN_OR_RETURN(const auto agent, tx.agents().Get(id));
+        if (!agent || agent->revoked_at) {
+          return absl::PermissionDeniedError("this agent has been revoked");
+        }
+        MOORING_RETURN_IF_ERROR(tx.agents().SetHello(id, facts, parts_.clock.Now()));
+        MOORING_RETURN_IF_ERROR(parts_.peers.Place(tx, id, connection));
+        // It tells anew of every phone that is plugged in.
+        return tx.devices().DetachAll(id);
+      });
   MOORING_RETURN_IF_ERROR(stored);
-  parts_.hub.Connect(id, link);
+  parts_.hub.Connect(id, link, connection);
   parts_.log.Info("agent.online", {{"agent", id.hex()}, {"version", facts.version}});
   v1::ControlResponse response;
   v1::ServerHello& answer = *response.mutable_hello();
@@ -54,6 +63,7 @@ absl::StatusOr<v1::ControlResponse> AgentEvents::Hello(const Caller& caller,
   answer.set_protocol_version(kProtocolVersion);
   *answer.mutable_server_time() = ToTimestamp(parts_.clock.Now());
   answer.set_organization(parts_.settings.organization);
+  *answer.mutable_servers() = parts_.peers.AgentAddresses();
   return response;
 }
 
@@ -123,6 +133,15 @@ absl::Status AgentEvents::Progress(const Caller& caller, const v1::Progress& pro
   if (session && parts_.board.SetProgress(*session, caller.agent.id, clean)) {
     return absl::OkStatus();
   }
+  if (session) {
+    // It may have begun at another server.
+    MOORING_ASSIGN_OR_RETURN(const bool adopted,
+                             sessions_.Adopt(Context(), *session, caller.agent.id));
+    if (adopted) {
+      parts_.board.SetProgress(*session, caller.agent.id, clean);
+      return absl::OkStatus();
+    }
+  }
   const auto restore = storage::RestoreId::FromBytes(progress.session_id());
   if (!restore) return absl::OkStatus();
   const absl::Status stored = restores_.SetProgress(Context(), *restore, caller.agent.id, clean);
@@ -161,10 +180,16 @@ absl::Status AgentEvents::Heard(const Caller& caller) {
 }
 
 void AgentEvents::Gone(const Caller& caller, const AgentLink* link) {
-  if (!parts_.hub.Disconnect(caller.agent.id, link)) return;
+  const std::optional<std::uint64_t> connection = parts_.hub.Disconnect(caller.agent.id, link);
+  if (!connection) return;
   parts_.log.Info("agent.offline", {{"agent", caller.agent.id.hex()}});
-  const absl::Status detached = parts_.catalog.Run(
-      Context(), [&](storage::Transaction& tx) { return tx.devices().DetachAll(caller.agent.id); });
+  const absl::Status detached =
+      parts_.catalog.Run(Context(), [&](storage::Transaction& tx) -> absl::Status {
+        // Connected again, here or at another server, its phones are there.
+        MOORING_ASSIGN_OR_RETURN(const bool was_placed,
+                                 parts_.peers.Unplace(tx, caller.agent.id, *connection));
+        return was_placed ? tx.devices().DetachAll(caller.agent.id) : absl::OkStatus();
+      });
   if (!detached.ok()) {
     // Shown only of agents that are online, so nothing wrong is seen meanwhile.
     parts_.log.Warning("agent.detach_failed", {{"message", std::string(detached.message())}});
@@ -206,6 +231,7 @@ grpc::Status AgentServiceImpl::RenewCertificate(grpc::ServerContext* context,
         parts_.agent_authenticator.Forget();
         response->set_certificate_chain(std::move(issued.chain));
         *response->mutable_expires_at() = ToTimestamp(issued.expires_at);
+        *response->mutable_servers() = parts_.peers.AgentAddresses();
         return absl::OkStatus();
       });
 }

@@ -85,6 +85,7 @@ absl::Status EnrollmentServiceImpl::DoEnroll(const OpContext& ctx, const v1::Enr
   response.set_certificate_chain(std::move(issued.chain));
   response.set_ca_certificate(parts_.authority.certificate());
   response.set_address(parts_.addresses.agents());
+  *response.mutable_addresses() = parts_.peers.AgentAddresses().addresses();
   response.set_organization(parts_.settings.organization);
   *response.mutable_expires_at() = ToTimestamp(issued.expires_at);
   return absl::OkStatus();

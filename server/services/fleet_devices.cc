@@ -11,6 +11,7 @@
 #include "server/services/fleet_service.h"
 #include "server/services/lookups.h"
 #include "server/services/records.h"
+#include "server/services/sessions_elsewhere.h"
 #include "storage/base/status.h"
 #include "storage/catalog/hold_store.h"
 #include "storage/retention/fleet_input.h"
@@ -249,6 +250,7 @@ absl::Status FleetServiceImpl::Watch(const OpContext& ctx, grpc::ServerContext& 
   std::uint64_t seen = 0;
   absl::Duration wait = absl::ZeroDuration();
   v1::WatchSessionsResponse response;
+  SessionsElsewhere elsewhere(parts_);
   while (!context.IsCancelled()) {
     if (gate_.drain().stop_requested()) {
       return absl::CancelledError("the server is shutting down");
@@ -256,6 +258,12 @@ absl::Status FleetServiceImpl::Watch(const OpContext& ctx, grpc::ServerContext& 
     for (v1::Session& session : parts_.board.ChangedSince(seen, wait, gate_.drain())) {
       if (!serial.empty() && session.serial() != serial) continue;
       *response.mutable_session() = std::move(session);
+      if (!writer.Write(response)) return absl::OkStatus();
+    }
+    MOORING_ASSIGN_OR_RETURN(const std::vector<v1::Session> changed, elsewhere.Changed(ctx));
+    for (const v1::Session& session : changed) {
+      if (!serial.empty() && session.serial() != serial) continue;
+      *response.mutable_session() = session;
       if (!writer.Write(response)) return absl::OkStatus();
     }
     wait = kWatchRound;

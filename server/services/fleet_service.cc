@@ -51,6 +51,8 @@ grpc::Status FleetServiceImpl::GetServerStatus(grpc::ServerContext* context,
 
 absl::Status FleetServiceImpl::Status(const OpContext& ctx, v1::GetServerStatusResponse& r) {
   MOORING_ASSIGN_OR_RETURN(const StoreRoom room, RoomOf(ctx, parts_));
+  MOORING_ASSIGN_OR_RETURN(const auto servers, parts_.peers.Describe(ctx));
+  for (const v1::ServerInfo& server : servers) *r.add_servers() = server;
   r.set_version(kServerVersion);
   r.set_organization(parts_.settings.organization);
   *r.mutable_server_time() = ToTimestamp(parts_.clock.Now());
@@ -131,6 +133,9 @@ absl::Status FleetServiceImpl::Invite(const Caller& caller, const OpContext& ctx
   invitation.set_secret(secret.data(), secret.size());
   invitation.set_ca_pin(ToString(parts_.authority.pin()));
   invitation.set_address(parts_.addresses.enrollment());
+  for (const std::string& address : parts_.peers.OtherEnrollmentAddresses()) {
+    invitation.add_more_addresses(address);
+  }
   response.set_token(MakeInvitationToken(invitation));
   *response.mutable_invitation() = ToMessage(record);
   return absl::OkStatus();

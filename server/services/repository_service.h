@@ -14,7 +14,9 @@ class RepositoryServiceImpl final : public v1::RepositoryService::Service {
   RepositoryServiceImpl(RpcGate& gate, ServerParts& parts)
       : gate_(gate),
         parts_(parts),
-        pruner_(parts.catalog, parts.repository, parts.clock, parts.settings.prune_limits) {}
+        database_clock_(parts.catalog),
+        pruner_(parts.catalog, parts.repository, parts.clock, parts.settings.prune_limits,
+                &database_clock_) {}
 
   grpc::Status PruneRepository(grpc::ServerContext* context,
                                const v1::PruneRepositoryRequest* request,
@@ -23,6 +25,7 @@ class RepositoryServiceImpl final : public v1::RepositoryService::Service {
  private:
   RpcGate& gate_;
   ServerParts& parts_;
+  storage::CatalogClock database_clock_;
   storage::Pruner pruner_;
 };
 

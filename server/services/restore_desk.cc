@@ -1,6 +1,5 @@
 #include "server/services/restore_desk.h"
 
-#include <array>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -18,7 +17,6 @@ namespace mooring::server {
 namespace {
 
 constexpr std::size_t kCodeBytes = 24;
-constexpr std::size_t kCodesMax = 4096;
 
 }  // namespace
 
@@ -38,30 +36,18 @@ absl::StatusOr<std::string> RestoreDesk::CodeOf(const OpContext& ctx,
   if (grant.opened_at || grant.closed_at) {
     return absl::FailedPreconditionError("the grant has been used");
   }
-  {
-    MutexLock lock(mutex_);
-    const auto it = codes_.find(grant.id);
-    if (it != codes_.end()) return it->second;
-  }
-  std::array<std::byte, kCodeBytes> bytes;
-  parts_.random.Fill(bytes);
-  std::string code = "mg_" + ToBase64Url(bytes);
+  const auto mac =
+      storage::HmacSha256(code_key_.view(), {AsBytes("mooring/grant-code/1"), grant.id.view()});
+  std::string code = "mg_" + ToBase64Url(ByteView(mac).first(kCodeBytes));
   const auto hash = storage::Sha256(AsBytes(code));
+  if (SecretBytes::Equal(grant.code_hash, hash)) return code;
   const absl::Status set = parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
     MOORING_RETURN_IF_ERROR(tx.requests().SetGrantCode(grant.id, hash));
     return tx.Audit(AuditOf(parts_, "server", "grant.code", grant.id.hex(),
                             fmt::format(R"({{"account":{}}})", JsonText(grant.account))));
   });
   MOORING_RETURN_IF_ERROR(set);
-  MutexLock lock(mutex_);
-  if (codes_.size() >= kCodesMax) codes_.clear();
-  codes_[grant.id] = code;
   return code;
-}
-
-void RestoreDesk::Forget(const GrantId& grant) {
-  MutexLock lock(mutex_);
-  codes_.erase(grant);
 }
 
 absl::Status RestoreDesk::Dispatch(const OpContext& ctx, const std::string& serial) {
@@ -90,14 +76,20 @@ absl::Status RestoreDesk::Dispatch(const OpContext& ctx, const std::string& seri
     return absl::OkStatus();
   });
   MOORING_RETURN_IF_ERROR(read);
-  if (!agent || !parts_.hub.IsOnline(*agent)) return absl::OkStatus();
+  if (!agent || waiting.empty()) return absl::OkStatus();
+  if (parts_.hub.IsElsewhere(*agent)) {
+    v1::ControlResponse order;
+    order.mutable_start_restore()->set_serial(serial);
+    return parts_.hub.Send(*agent, order);
+  }
+  if (!parts_.hub.IsHere(*agent)) return absl::OkStatus();
   for (const Waiting& next : waiting) {
     MOORING_ASSIGN_OR_RETURN(const std::string code, CodeOf(ctx, next.grant));
     v1::ControlResponse order;
     order.mutable_start_restore()->set_restore_id(next.restore.bytes());
     order.mutable_start_restore()->set_serial(serial);
     order.mutable_start_restore()->set_grant_code(code);
-    MOORING_RETURN_IF_ERROR(parts_.hub.Send(*agent, order));
+    MOORING_RETURN_IF_ERROR(parts_.hub.SendHere(*agent, order));
     parts_.log.Info("restore.ordered", {{"restore", next.restore.hex()}, {"agent", agent->hex()}});
   }
   return absl::OkStatus();
@@ -105,8 +97,7 @@ absl::Status RestoreDesk::Dispatch(const OpContext& ctx, const std::string& seri
 
 absl::Status RestoreDesk::Fail(const OpContext& ctx, const storage::RestoreId& restore,
                                const AgentId& agent, v1::Cause cause, const std::string& message) {
-  std::optional<GrantId> closed;
-  const absl::Status done = parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
+  return parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
     MOORING_ASSIGN_OR_RETURN(const auto record,
                              tx.requests().GetRestore(restore, storage::RowLock::kExclusive));
     if (!record || record->finished_at) return absl::OkStatus();
@@ -124,12 +115,9 @@ absl::Status RestoreDesk::Fail(const OpContext& ctx, const storage::RestoreId& r
     result.message = CleanMessage(message);
     MOORING_RETURN_IF_ERROR(tx.requests().FinishRestore(restore, result, parts_.clock.Now()));
     MOORING_RETURN_IF_ERROR(tx.requests().CloseGrant(grant->id, parts_.clock.Now()));
-    closed = grant->id;
     return tx.Audit(AuditOf(parts_, "agent:" + agent.hex(), "restore.fail", restore.hex(),
                             fmt::format(R"({{"cause":"{}"}})", v1::Cause_Name(cause))));
   });
-  if (done.ok() && closed) Forget(*closed);
-  return done;
 }
 
 absl::Status RestoreDesk::SetProgress(const OpContext& ctx, const storage::RestoreId& restore,

@@ -97,7 +97,6 @@ absl::Status RestoreServiceImpl::Open(const Caller& caller, const OpContext& ctx
                                             JsonText(request.target_serial()))));
       });
   MOORING_RETURN_IF_ERROR(opened);
-  desk_.Forget(grant.id);
   MOORING_ASSIGN_OR_RETURN(const auto content, parts_.repository.OpenSnapshot(ctx, grant.snapshot));
   MOORING_ASSIGN_OR_RETURN(
       const Bytes sealed,

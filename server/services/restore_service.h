@@ -13,8 +13,7 @@ namespace mooring::server {
 
 class RestoreServiceImpl final : public v1::RestoreService::Service {
  public:
-  RestoreServiceImpl(RpcGate& gate, ServerParts& parts, RestoreDesk& desk)
-      : gate_(gate), parts_(parts), desk_(desk) {}
+  RestoreServiceImpl(RpcGate& gate, ServerParts& parts) : gate_(gate), parts_(parts) {}
 
   grpc::Status OpenSnapshot(grpc::ServerContext* context, const v1::OpenSnapshotRequest* request,
                             v1::OpenSnapshotResponse* response) override;
@@ -34,7 +33,6 @@ class RestoreServiceImpl final : public v1::RestoreService::Service {
 
   RpcGate& gate_;
   ServerParts& parts_;
-  RestoreDesk& desk_;
 };
 
 }  // namespace mooring::server

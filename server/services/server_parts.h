@@ -13,6 +13,7 @@
 #include "server/log/log.h"
 #include "server/metrics/server_metrics.h"
 #include "server/services/agent_hub.h"
+#include "server/services/peers.h"
 #include "server/services/session_board.h"
 #include "server/services/slot_queue.h"
 #include "storage/base/clock.h"
@@ -75,6 +76,7 @@ struct ServerParts {
   SlotQueue& slots;
   SessionBoard& board;
   AgentHub& hub;
+  Peers& peers;
   ServerMetrics& metrics;
   PublicAddresses& addresses;
   Log& log;

@@ -70,6 +70,11 @@ void SessionBoard::End(const SessionId& id, v1::SessionState state, v1::Cause ca
   Touch(ended_.emplace_back(std::move(row)));
 }
 
+void SessionBoard::Forget(const SessionId& id) {
+  MutexLock lock(mutex_);
+  rows_.erase(id);
+}
+
 std::optional<v1::Session> SessionBoard::Find(const SessionId& id) const {
   MutexLock lock(mutex_);
   const auto it = rows_.find(id);

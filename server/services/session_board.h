@@ -36,6 +36,9 @@ class SessionBoard {
   void End(const SessionId& id, v1::SessionState state, v1::Cause cause,
            const std::string& message);
 
+  // It goes on elsewhere: nothing is said of it.
+  void Forget(const SessionId& id);
+
   std::optional<v1::Session> Find(const SessionId& id) const;
   std::vector<v1::Session> Running() const;
   // By phase and what they wait for.

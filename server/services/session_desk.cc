@@ -8,6 +8,8 @@
 
 #include "server/services/records.h"
 #include "storage/base/status.h"
+#include "storage/catalog/agent_store.h"
+#include "storage/catalog/device_store.h"
 
 namespace mooring::server {
 namespace {
@@ -35,14 +37,50 @@ absl::Status SessionDesk::Resume(const OpContext& ctx) {
   });
   MOORING_RETURN_IF_ERROR(read);
   for (const storage::SessionView& view : open) {
-    const storage::SessionRecord& session = view.session;
-    parts_.slots.Resume({.key = ToString(session.idempotency_key) + session.agent.bytes(),
-                         .agent = session.agent,
-                         .serial = view.serial},
-                        session.id);
-    parts_.board.Put(ToMessage(view));
+    if (!parts_.hub.IsElsewhere(view.session.agent)) Hold(view);
   }
   return absl::OkStatus();
+}
+
+void SessionDesk::Hold(const storage::SessionView& view) {
+  const storage::SessionRecord& session = view.session;
+  parts_.slots.Resume({.key = ToString(session.idempotency_key) + session.agent.bytes(),
+                       .agent = session.agent,
+                       .serial = view.serial},
+                      session.id);
+  parts_.board.Put(ToMessage(view));
+}
+
+absl::StatusOr<bool> SessionDesk::Adopt(const OpContext& ctx, const SessionId& session,
+                                        const AgentId& agent) {
+  std::optional<storage::SessionView> view;
+  const absl::Status read = parts_.catalog.Run(ctx, [&](storage::Transaction& tx) -> absl::Status {
+    view.reset();
+    MOORING_ASSIGN_OR_RETURN(const auto record, tx.sessions().Get(session));
+    if (!record || record->agent != agent || record->state != v1::SESSION_STATE_OPEN) {
+      return absl::OkStatus();
+    }
+    MOORING_ASSIGN_OR_RETURN(const auto device, tx.devices().Get(record->device));
+    MOORING_ASSIGN_OR_RETURN(const auto workstation, tx.agents().Get(agent));
+    if (device && workstation) view = {*record, device->serial, workstation->hostname};
+    return absl::OkStatus();
+  });
+  MOORING_RETURN_IF_ERROR(read);
+  if (!view) return false;
+  Hold(*view);
+  parts_.log.Info("session.adopted", {{"session", session.hex()}, {"agent", agent.hex()}});
+  return true;
+}
+
+void SessionDesk::HandOver() {
+  for (const v1::Session& session : parts_.board.Running()) {
+    const auto id = SessionId::FromBytes(session.id());
+    const auto agent = AgentId::FromBytes(session.agent_id());
+    if (!id || !agent || !parts_.hub.IsElsewhere(*agent)) continue;
+    parts_.board.Forget(*id);
+    parts_.slots.Release(*id);
+    parts_.log.Info("session.handed_over", {{"session", id->hex()}, {"agent", agent->hex()}});
+  }
 }
 
 absl::Status SessionDesk::CheckOwner(const OpContext& ctx, const SessionId& session,

@@ -20,6 +20,13 @@ class SessionDesk {
   // Open sessions of the catalog hold their slots again after a restart.
   absl::Status Resume(const OpContext& ctx);
 
+  // A session that has begun at another server goes on with this one, where its agent
+  // is now: its slot and its place on the board are here. False: `agent` has no such
+  // session that is open.
+  absl::StatusOr<bool> Adopt(const OpContext& ctx, const SessionId& session, const AgentId& agent);
+  // Lets go of sessions whose agent is at another server by now, which has adopted them.
+  void HandOver();
+
   // kNotFound: `agent` has no such session.
   absl::Status CheckOwner(const OpContext& ctx, const SessionId& session, const AgentId& agent);
 
@@ -43,6 +50,8 @@ class SessionDesk {
   void StoreProgress(const OpContext& ctx);
 
  private:
+  // It has its slot and its place on the board.
+  void Hold(const storage::SessionView& view);
   // Ends here what the catalog says is over.
   absl::Status Compare(const OpContext& ctx, const std::vector<v1::Session>& running);
   void Ended(const OpContext& ctx, const SessionId& session, v1::SessionState state,

@@ -72,7 +72,7 @@ absl::Status Standings::PushChanges(const OpContext& ctx) {
     MOORING_ASSIGN_OR_RETURN(const auto views, tx.devices().List(std::nullopt));
     for (const storage::DeviceView& view : views) {
       const auto& agent = view.device.attached_agent;
-      if (!agent || !parts_.hub.IsOnline(*agent)) continue;
+      if (!agent || !parts_.hub.IsHere(*agent)) continue;
       MOORING_ASSIGN_OR_RETURN(auto standing, Of(tx, view, *agent, parts_.clock.Now()));
       attached.emplace_back(*agent, std::move(standing));
     }

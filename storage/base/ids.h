@@ -69,6 +69,7 @@ using PackId = Id<struct PackIdTag, 16>;
 using KeyId = Id<struct KeyIdTag, 16>;
 using RequestId = Id<struct RequestIdTag, 16>;
 using GrantId = Id<struct GrantIdTag, 16>;
+using ServerId = Id<struct ServerIdTag, 16>;
 
 // SHA-256 of a sealed chunk (storage/design/repository-format.md).
 using ChunkId = Id<struct ChunkIdTag, 32>;

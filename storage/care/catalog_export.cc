@@ -221,7 +221,10 @@ const DumpSelection& ExportSelection() {
                               // Of this database alone.
                               "schema_migration",
                               // Of the moment.
-                              "session_touch", "job_lease", "care_state", "collection_state"},
+                              "session_touch", "job_lease", "job_turn", "care_state",
+                              "collection_state", "server", "agent_place", "server_order",
+                              // In the recovery kit.
+                              "authority"},
                          .without_columns = {// From the commit record.
                                              "snapshot.root", "snapshot.refs", "snapshot.base_ids",
                                              // Of the moment.

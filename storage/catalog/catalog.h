@@ -37,6 +37,7 @@ class PersonStore;
 class PolicyStore;
 class PruneStore;
 class RequestStore;
+class ServerStore;
 class SessionStore;
 class SnapshotStore;
 
@@ -77,6 +78,8 @@ class Transaction {
   virtual DrillStore& drills() = 0;
   virtual HoldStore& holds() = 0;
   virtual PruneStore& prunes() = 0;
+  // A catalog within one process has no other servers: kUnimplemented throughout.
+  virtual ServerStore& servers();
 
   virtual absl::Status Audit(const AuditRecord& record) = 0;
   // At most `limit` records with a number above `after`, in order.

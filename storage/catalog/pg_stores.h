@@ -22,6 +22,7 @@
 #include "storage/catalog/policy_store.h"
 #include "storage/catalog/prune_store.h"
 #include "storage/catalog/request_store.h"
+#include "storage/catalog/server_store.h"
 #include "storage/catalog/session_store.h"
 #include "storage/catalog/snapshot_store.h"
 #include "storage/catalog/sql.h"
@@ -47,5 +48,6 @@ std::unique_ptr<DrillStore> MakePgDrillStore(SqlSession& sql);
 std::unique_ptr<CollectionStore> MakePgCollectionStore(SqlSession& sql);
 std::unique_ptr<HoldStore> MakePgHoldStore(SqlSession& sql);
 std::unique_ptr<PruneStore> MakePgPruneStore(SqlSession& sql);
+std::unique_ptr<ServerStore> MakePgServerStore(SqlSession& sql);
 
 }  // namespace mooring::storage

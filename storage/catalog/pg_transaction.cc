@@ -25,7 +25,8 @@ PgTransaction::PgTransaction(SqlSession& sql)
       drills_(MakePgDrillStore(sql)),
       collection_(MakePgCollectionStore(sql)),
       holds_(MakePgHoldStore(sql)),
-      prunes_(MakePgPruneStore(sql)) {}
+      prunes_(MakePgPruneStore(sql)),
+      servers_(MakePgServerStore(sql)) {}
 
 absl::Status PgTransaction::Audit(const AuditRecord& record) {
   return sql_

@@ -36,6 +36,7 @@ class PgTransaction final : public Transaction {
   CollectionStore& collection() override { return *collection_; }
   HoldStore& holds() override { return *holds_; }
   PruneStore& prunes() override { return *prunes_; }
+  ServerStore& servers() override { return *servers_; }
 
   absl::Status Audit(const AuditRecord& record) override;
   absl::StatusOr<std::vector<NumberedAuditRecord>> AuditSince(std::int64_t after,
@@ -66,6 +67,7 @@ class PgTransaction final : public Transaction {
   const std::unique_ptr<CollectionStore> collection_;
   const std::unique_ptr<HoldStore> holds_;
   const std::unique_ptr<PruneStore> prunes_;
+  const std::unique_ptr<ServerStore> servers_;
 };
 
 }  // namespace mooring::storage

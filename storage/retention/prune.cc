@@ -74,12 +74,14 @@ std::uint64_t PruneLimits::Allowed(std::uint64_t snapshots) const {
 absl::StatusOr<PruneResult> Pruner::Plan(const OpContext& ctx,
                                          const std::optional<DeviceId>& device) {
   PruneResult result;
+  MOORING_ASSIGN_OR_RETURN(const std::string clocks, WhyNotByClocks(ctx));
   result.as_of = clock_.Now();
   std::vector<DeviceId> devices;
   MOORING_RETURN_IF_ERROR(catalog_.Run(ctx, [&](Transaction& tx) -> absl::Status {
     devices.clear();
     MOORING_ASSIGN_OR_RETURN(const PruneState state, tx.prunes().Get());
     MOORING_ASSIGN_OR_RETURN(result.refused, WhyNot(tx, state, result.as_of));
+    if (result.refused.empty()) result.refused = clocks;
     if (device) {
       devices.push_back(*device);
       return absl::OkStatus();
@@ -151,11 +153,27 @@ absl::StatusOr<std::optional<PruneResult>> Pruner::ApplyIfDue(const OpContext& c
   return std::optional<PruneResult>(std::move(result));
 }
 
+absl::StatusOr<std::string> Pruner::WhyNotByClocks(const OpContext& ctx) {
+  if (database_clock_ == nullptr) return std::string();
+  const absl::Time before = clock_.Now();
+  MOORING_ASSIGN_OR_RETURN(const absl::Time database, database_clock_->Now(ctx));
+  // A slow answer is no difference: the database's time lies somewhere between.
+  const absl::Time after = clock_.Now();
+  if (before - database <= kClockTolerance && database - after <= kClockTolerance) {
+    return std::string();
+  }
+  return fmt::format(
+      "the clocks of this server and of PostgreSQL are {} apart: set them right",
+      absl::FormatDuration(absl::Trunc(absl::AbsDuration(after - database), absl::Seconds(1))));
+}
+
 absl::Status Pruner::Begin(const OpContext& ctx, absl::Time now) {
+  MOORING_ASSIGN_OR_RETURN(const std::string clocks, WhyNotByClocks(ctx));
   std::string why_not;
   MOORING_RETURN_IF_ERROR(catalog_.Run(ctx, [&](Transaction& tx) -> absl::Status {
     MOORING_ASSIGN_OR_RETURN(const PruneState state, tx.prunes().Get(RowLock::kExclusive));
     MOORING_ASSIGN_OR_RETURN(why_not, WhyNot(tx, state, now));
+    if (why_not.empty()) why_not = clocks;
     return why_not.empty() ? tx.prunes().RecordRun(now) : absl::OkStatus();
   }));
   if (why_not.empty()) return absl::OkStatus();

@@ -2,7 +2,8 @@
 // in force of its person's group. Planned, explained and applied by the same code.
 //
 // Only the server's clock counts, and time going wrong can only delay: a round is
-// refused where the clock is behind the newest snapshot or the last round.
+// refused where the clock is behind the newest snapshot or the last round, or more
+// than a minute away from the database's.
 
 #pragma once
 
@@ -19,6 +20,7 @@
 #include "storage/base/ids.h"
 #include "storage/base/op_context.h"
 #include "storage/catalog/catalog.h"
+#include "storage/catalog/database_clock.h"
 #include "storage/repository/repository.h"
 
 namespace mooring::storage {
@@ -58,8 +60,14 @@ struct PruneResult {
 // Thread-safe. What it is given outlives it.
 class Pruner {
  public:
-  Pruner(Catalog& catalog, Repository& repository, Clock& clock, PruneLimits limits = {})
-      : catalog_(catalog), repository_(repository), clock_(clock), limits_(limits) {}
+  // Without `database_clock` the server's clock is compared with none.
+  Pruner(Catalog& catalog, Repository& repository, Clock& clock, PruneLimits limits = {},
+         DatabaseClock* database_clock = nullptr)
+      : catalog_(catalog),
+        repository_(repository),
+        clock_(clock),
+        limits_(limits),
+        database_clock_(database_clock) {}
 
   // What Apply would do now. Only `device`'s where given. Snapshots of a group
   // without a policy, or whose policy states no retention, are kept.
@@ -80,6 +88,8 @@ class Pruner {
 
  private:
   absl::Status PlanDevice(const OpContext& ctx, const DeviceId& device, PruneResult& result);
+  // Why the two clocks keep a round from beginning; empty if they agree.
+  absl::StatusOr<std::string> WhyNotByClocks(const OpContext& ctx);
   absl::Status Begin(const OpContext& ctx, absl::Time now);
   absl::StatusOr<std::uint64_t> CompleteDecided(const OpContext& ctx);
   void Drop(const OpContext& ctx, const std::string& actor, const std::string& reason,
@@ -93,6 +103,7 @@ class Pruner {
   Repository& repository_;
   Clock& clock_;
   const PruneLimits limits_;
+  DatabaseClock* const database_clock_;
 };
 
 }  // namespace mooring::storage

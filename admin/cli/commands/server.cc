@@ -29,6 +29,17 @@ Cell PruningCell(const v1::PruneStatus& status, absl::Time now) {
           is_plain ? Tone::kPlain : Tone::kWarning};
 }
 
+Cell ServerCell(const v1::ServerInfo& server, absl::Time now) {
+  const std::string self = server.self() ? ", this one" : "";
+  if (!server.alive()) {
+    return {fmt::format("{}: away, last heard from {}", server.agents(),
+                        AgeText(server.heard_at(), now)),
+            Tone::kBad};
+  }
+  return fmt::format("{}: {}, {}{}", server.agents(), server.version(),
+                     CountText(server.agents_online(), "agent", "agents"), self);
+}
+
 absl::StatusOr<ExitCode> ShowStatus(Invocation& run) {
   MOORING_ASSIGN_OR_RETURN(Connection * connection, run.Connect());
   MOORING_ASSIGN_OR_RETURN(
@@ -64,6 +75,11 @@ absl::StatusOr<ExitCode> ShowStatus(Invocation& run) {
                                  BytesText(status.store_reserve_bytes())),
                      at_reserve ? Tone::kBad : Tone::kPlain)});
   table.AddRow({"pruning", PruningCell(status.pruning(), run.now())});
+  if (status.servers_size() > 1) {
+    for (const v1::ServerInfo& server : status.servers()) {
+      table.AddRow({fmt::format("server {}", server.name()), ServerCell(server, run.now())});
+    }
+  }
   table.AddRow({"database", status.database()});
   table.AddRow({"repository", status.repository()});
   run.output().Print(table);

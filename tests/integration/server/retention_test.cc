@@ -9,6 +9,7 @@
 #include "proto/rpc_status.h"
 #include "server/metrics/server_metrics.h"
 #include "storage/catalog/prune_store.h"
+#include "storage/catalog/sql.h"
 #include "tests/integration/server/server_fixture.h"
 #include "tests/integration/server/wire_backup.h"
 
@@ -318,9 +319,12 @@ TEST_F(RetentionServiceTest, ThePrunerRunsOnceADayAndItsRoundIsShown) {
   KeepLast(1);
   ASSERT_TRUE(server().server().RunJobsOnce(ctx()).ok());
   EXPECT_EQ(Prune(true)->dropped(), 2u) << "not due";
-  server().clock().Advance(absl::Hours(25));
-  const OpContext later{.deadline = server().clock().Now() + absl::Minutes(2), .stop = {}};
-  const absl::Status ran = server().server().RunJobsOnce(later);
+  // A day passes for it.
+  auto sql = storage::SqlSession::Connect(server().database_url());
+  ASSERT_TRUE(sql.ok()) << sql.status();
+  ASSERT_TRUE(
+      (*sql)->Exec("UPDATE prune_state SET last_run_at = last_run_at - interval '25 hours'").ok());
+  const absl::Status ran = server().server().RunJobsOnce(ctx());
   ASSERT_TRUE(ran.ok()) << ran;
   EXPECT_EQ(Prune(true)->dropped(), 0u);
   v1::GetServerStatusResponse status;
@@ -331,6 +335,19 @@ TEST_F(RetentionServiceTest, ThePrunerRunsOnceADayAndItsRoundIsShown) {
   EXPECT_TRUE(status.pruning().has_last_run_at());
   EXPECT_THAT(server().server().metrics().Text(),
               HasSubstr("mooring_prune_snapshots{result=\"dropped\"} 2"));
+}
+
+TEST_F(RetentionServiceTest, NothingIsPrunedWhileTheClockIsNotTheDatabases) {
+  KeepLast(5);
+  TakeSome(3);
+  KeepLast(1);
+  server().clock().Advance(absl::Minutes(2));
+  EXPECT_THAT(Prune(true)->refused(), HasSubstr("of this server and of PostgreSQL"));
+  const auto refused = Prune(false);
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused.status())) << refused.status();
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("PostgreSQL"));
+  server().clock().Advance(-absl::Minutes(2));
+  EXPECT_EQ(Prune(false)->dropped(), 2u);
 }
 
 TEST_F(RetentionServiceTest, AfterARebuildNothingIsPrunedUntilTheHoldsAreConfirmed) {

@@ -10,6 +10,7 @@
 #include "proto/rpc_status.h"
 #include "server/auth/authenticator.h"
 #include "server/config/init.h"
+#include "server/config/join.h"
 #include "server/config/server_config.h"
 #include "server/rpc/tls.h"
 #include "storage/catalog/account_store.h"
@@ -81,6 +82,23 @@ absl::Status TestServer::Init(const Options& options) {
   const server::InitEnvironment environment{RealFileSystem(), clock_, random_,
                                             [](const std::string&) {}};
   return server::InitServer(Soon(clock_), environment, dir_, config);
+}
+
+absl::Status TestServer::Join(const TestServer& first,
+                              const std::function<void(JoinWords&)>& change) {
+  JoinWords words{.database = first.database_url(),
+                  .repository = first.dir().repository(),
+                  .kek_file = first.dir().kek()};
+  change(words);
+  config::v1::ServerConfig config;
+  config.set_database_url(words.database);
+  config.set_repository(words.repository);
+  config.mutable_listen()->set_agents("127.0.0.1:0");
+  config.mutable_listen()->set_enrollment("127.0.0.1:0");
+  config.mutable_listen()->set_metrics("127.0.0.1:0");
+  const server::InitEnvironment environment{RealFileSystem(), clock_, random_,
+                                            [](const std::string&) {}};
+  return server::JoinServer(Soon(clock_), environment, dir_, words.kek_file, config);
 }
 
 absl::Status TestServer::Start() {

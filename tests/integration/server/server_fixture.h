@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -84,6 +85,15 @@ class TestServer {
 
   // Once, before Start.
   absl::Status Init(const Options& options);
+  // In place of Init: another server of the organization of `first`, which has started
+  // once. What `change` does comes last.
+  struct JoinWords {
+    std::string database;
+    std::string repository;
+    std::string kek_file;
+  };
+  absl::Status Join(
+      const TestServer& first, const std::function<void(JoinWords&)>& change = [](JoinWords&) {});
   absl::Status Start();
   void Stop(absl::Duration grace = absl::Seconds(5));
 

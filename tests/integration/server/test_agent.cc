@@ -84,6 +84,11 @@ void TestAgent::Connect() {
   restore_ = v1::RestoreService::NewStub(channel_);
 }
 
+void TestAgent::GoTo(const std::string& address) {
+  enrolled_.set_address(address);
+  Connect();
+}
+
 absl::Status TestAgent::Renew() {
   TestKey key = MakeTestKey();
   grpc::ClientContext context;

@@ -46,6 +46,9 @@ class TestAgent {
   v1::BackupService::Stub& backup() { return *backup_; }
   v1::RestoreService::Stub& restore() { return *restore_; }
 
+  // Goes on with the server at `address`.
+  void GoTo(const std::string& address);
+
   // A new certificate over the connection; later calls use it.
   absl::Status Renew();
   // A new connection at once, as to a server that was restarted: a channel would wait a while.

@@ -51,6 +51,18 @@ TEST_F(SessionBoardTest, AWatcherSeesWhatRunsThenEveryChangeOnce) {
   EXPECT_EQ(Changed(later).size(), 0U) << "what ended before is no news";
 }
 
+TEST_F(SessionBoardTest, OfASessionThatGoesOnElsewhereNothingIsSaid) {
+  const v1::Session session = New();
+  std::uint64_t seen = 0;
+  EXPECT_EQ(Changed(seen).size(), 1U);
+  EXPECT_TRUE(board_.SetProgress(IdOf(session), agent_, {}));
+  board_.Forget(IdOf(session));
+  EXPECT_TRUE(board_.Running().empty());
+  EXPECT_TRUE(board_.TakeUnstored().empty());
+  EXPECT_EQ(Changed(seen).size(), 0U);
+  EXPECT_FALSE(board_.SetProgress(IdOf(session), agent_, {}));
+}
+
 TEST_F(SessionBoardTest, OnlyTheSessionsAgentSpeaksForIt) {
   const v1::Session session = New();
   EXPECT_FALSE(board_.SetProgress(IdOf(session), AgentId::Make(random_), {}));

@@ -10,6 +10,7 @@
 namespace mooring::testing {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 struct Issued {
@@ -64,6 +65,21 @@ TEST_F(AgentStateTest, GivesBackWhatWasStored) {
   EXPECT_TRUE(loaded->config.backup_on_attach());
   EXPECT_EQ(loaded->identity.private_key, made.identity.private_key);
   EXPECT_EQ(loaded->hpke_private_key.size(), 32U);
+}
+
+TEST_F(AgentStateTest, KeepsTheServersThatItLearned) {
+  agent::AgentState made = MakeState();
+  made.config.add_servers("second:7443");
+  made.learned_servers = {"localhost:7443", "third:7443"};
+  ASSERT_TRUE(state_.Create(made).ok());
+  EXPECT_THAT(state_.Load()->AllServers(),
+              ElementsAre("localhost:7443", "second:7443", "third:7443"));
+  ASSERT_TRUE(state_.SaveServers({"fourth:7443"}).ok());
+  EXPECT_THAT(state_.Load()->AllServers(),
+              ElementsAre("localhost:7443", "second:7443", "fourth:7443"));
+  // Older agents had no such file, and it may go.
+  ASSERT_TRUE(RealFileSystem().Remove(state_.File("servers")).ok());
+  EXPECT_THAT(state_.Load()->AllServers(), ElementsAre("localhost:7443", "second:7443"));
 }
 
 TEST_F(AgentStateTest, AnEnrollmentThatWasCutOffIsNone) {
