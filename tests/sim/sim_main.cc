@@ -95,7 +95,7 @@ int Main(int argc, char** argv) {
   app.add_option("--from", arguments.from, "the first of them");
   app.add_option("--steps", arguments.steps, "task switches of the main phase");
   app.add_option("--profile", arguments.profile,
-                 "swarm, calm, faults, crash, network, collect, hostile or travel");
+                 "swarm, calm, faults, crash, network, collect, hostile, travel or rot");
   app.add_option("--bug", arguments.bug, "with a planted bug (README.md has their names)")
       ->check([](const std::string& name) {
         return PlantedBugOf(name) ? std::string() : "no planted bug has this name";
