@@ -143,6 +143,11 @@ absl::Status Scrubber::RunPacks(const OpContext& ctx, absl::Time before, ScrubPr
     for (const PackRecord& pack : due) {
       MOORING_RETURN_IF_ERROR(CheckContext(ctx, parts_.clock));
       MOORING_RETURN_IF_ERROR(ScrubPack(ctx, pack, pace, progress));
+      // A clock that was set back since the pass began would have it due for ever.
+      if (parts_.clock.Now() < before) {
+        MOORING_RETURN_IF_ERROR(parts_.catalog.Run(
+            ctx, [&](Transaction& tx) { return tx.care().MarkScrubbed(pack.id, before); }));
+      }
       ++progress.packs_done;
       --progress.packs_left;
       report(progress);

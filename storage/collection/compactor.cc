@@ -60,8 +60,10 @@ class Rewrite {
     MOORING_ASSIGN_OR_RETURN(sha256_, writer_.Finish(sink));
     MOORING_RETURN_IF_ERROR(object_->Commit(ctx, absl::InfinitePast()));
     const absl::Status checked = CheckObject(ctx);
-    // The new object is thrown away and the old ones stand: nothing is lost.
-    return absl::IsDataLoss(checked) ? absl::UnavailableError(checked.message()) : checked;
+    // Whatever was read, the key is ours and the old packs stand: nothing is lost,
+    // and nobody is accused.
+    const bool is_wrong = absl::IsDataLoss(checked) || absl::IsPermissionDenied(checked);
+    return is_wrong ? absl::UnavailableError(checked.message()) : checked;
   }
 
   absl::Status Copy(const OpContext& ctx, const PackId& from) {

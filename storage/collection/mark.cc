@@ -23,6 +23,14 @@ absl::Status MarkRowless(const OpContext& ctx, CollectionParts& parts, Mark& mar
     const absl::StatusOr<format::v1::CommitRecord> record =
         ReadCommitRecord(ctx, parts.objects, id);
     if (absl::IsNotFound(record.status())) continue;  // Its commit replaced it, or it was swept.
+    // A commit that broke off may have left it torn, and its retry replaces it: no
+    // reason to stop for good. But what it names is not known, so nothing goes meanwhile.
+    if (absl::IsDataLoss(record.status())) {
+      return absl::FailedPreconditionError(
+          fmt::format("{}, and no snapshot has this record; nothing is collected until a retry of"
+                      " its commit replaces it, or a person removes it",
+                      std::string(record.status().message())));
+    }
     if (!record.ok()) return record.status();
     ++mark.rowless_records;
     MOORING_RETURN_IF_ERROR(VisitRecordChunks(ctx, parts.catalog, *record,

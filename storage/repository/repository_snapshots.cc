@@ -182,6 +182,8 @@ absl::Status RepositoryImpl::WriteTombstone(const OpContext& ctx, const Snapshot
     if (there.ok()) {
       const absl::StatusOr<Tombstone> tombstone = DecodeTombstone(*there);
       if (tombstone.ok() && tombstone->snapshot == snapshot) return absl::OkStatus();
+    } else if (!absl::IsNotFound(there.status()) && !absl::IsDataLoss(there.status())) {
+      return there.status();
     }
     return ReplaceChecked(objects_, ctx, key, bytes);
   });

@@ -21,7 +21,10 @@ absl::StatusOr<bool> ReadsBack(ObjectStore& objects, const OpContext& ctx, std::
   for (int i = 0; i < kReadsMax; ++i) {
     const absl::StatusOr<Bytes> back = ReadWholeObject(objects, ctx, key, body.size());
     if (back.ok() && std::equal(back->begin(), back->end(), body.begin(), body.end())) return true;
-    if (!back.ok() && !absl::IsDataLoss(back.status())) return back.status();
+    // Not there: another has removed what was torn, and is about to replace it.
+    if (!back.ok() && !absl::IsDataLoss(back.status()) && !absl::IsNotFound(back.status())) {
+      return back.status();
+    }
   }
   return false;
 }
@@ -66,9 +69,8 @@ absl::Status PutChecked(ObjectStore& objects, const OpContext& ctx, std::string_
 
 absl::Status ReplaceChecked(ObjectStore& objects, const OpContext& ctx, std::string_view key,
                             ByteView body) {
-  const absl::StatusOr<bool> is_good = ReadsBack(objects, ctx, key, body);
-  if (is_good.ok() && *is_good) return absl::OkStatus();  // Another's, equal.
-  if (!is_good.ok() && !absl::IsNotFound(is_good.status())) return is_good.status();
+  MOORING_ASSIGN_OR_RETURN(const bool is_good, ReadsBack(objects, ctx, key, body));
+  if (is_good) return absl::OkStatus();  // Another's, equal.
   MOORING_RETURN_IF_ERROR(objects.Remove(ctx, key));
   const absl::Status put = PutChecked(objects, ctx, key, body);
   return absl::IsAlreadyExists(put) ? absl::UnavailableError(put.message()) : put;

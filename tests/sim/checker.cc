@@ -122,11 +122,12 @@ void Checker::CheckChunk(const SnapshotId& id, std::uint64_t no) {
   if (chunk == nullptr) {
     return Fail(fmt::format("I2: snapshot {} refers to chunk {}, which has no row", id.hex(), no));
   }
+  const storage::PackRecord* const pack = tables.pack.Committed(chunk->pack_no);
+  if (pack != nullptr && ground_.rotten.count(pack->id) > 0) return CheckRotten(no, *chunk, *pack);
   if (chunk->state != ChunkState::kLive) {
     return Fail(fmt::format("I2: snapshot {} refers to chunk {}, which is in state {}", id.hex(),
                             no, static_cast<int>(chunk->state)));
   }
-  const storage::PackRecord* const pack = tables.pack.Committed(chunk->pack_no);
   if (pack == nullptr || pack->state != PackState::kLive) {
     return Fail(fmt::format("I2: chunk {} lies in a pack that is not live", no));
   }
@@ -142,6 +143,23 @@ void Checker::CheckChunk(const SnapshotId& id, std::uint64_t no) {
         fmt::format("I2: the bytes of chunk {} of snapshot {} are not there", no, id.hex()));
   }
   seen_good_.insert({pack->id, chunk->offset});
+}
+
+// Scrub heals it from the replica, until then it may count as lost.
+void Checker::CheckRotten(std::uint64_t no, const IndexedChunk& chunk,
+                          const storage::PackRecord& pack) {
+  seen_good_.erase({pack.id, chunk.offset});
+  const bool is_expected = chunk.state == ChunkState::kLive || chunk.state == ChunkState::kLost;
+  if (!is_expected || pack.state != PackState::kLive) {
+    return Fail(fmt::format("I2: chunk {} of a rotten pack is in state {}", no,
+                            static_cast<int>(chunk.state)));
+  }
+  Bytes bytes(chunk.bytes);
+  const absl::StatusOr<std::size_t> read =
+      ground_.replica.ReadAt({}, storage::PackObjectKey(pack.id), chunk.offset, bytes);
+  if (!read.ok() || *read != bytes.size() || storage::ChunkIdOf(bytes) != chunk.id) {
+    Fail(fmt::format("the replica's copy of chunk {} is gone while its pack is rotten", no));
+  }
 }
 
 void Checker::CheckDeleted(const SnapshotId& id) {
@@ -196,7 +214,10 @@ Checker::Pinned Checker::FindPinned() const {
 void Checker::PinNamed(const std::string& key, Pinned& pinned) const {
   const std::optional<Bytes> bytes = Read(key);
   format::v1::CommitRecord record;
-  if (!bytes || !record.ParseFromArray(bytes->data(), static_cast<int>(bytes->size()))) return;
+  if (!bytes || !record.ParseFromArray(bytes->data(), static_cast<int>(bytes->size()))) {
+    pinned.everything = true;  // Torn: nothing is collected until it is looked at.
+    return;
+  }
   const Tables& tables = ground_.catalog.tables();
   for (const format::v1::RecordRefs& refs : record.refs()) {
     const std::optional<DomainId> domain = DomainId::FromBytes(refs.domain_id());
@@ -215,6 +236,7 @@ void Checker::PinNamed(const std::string& key, Pinned& pinned) const {
 
 std::optional<std::string> Checker::FindLeftover() const {
   const Pinned pinned = FindPinned();
+  if (pinned.everything) return std::nullopt;
   std::optional<std::string> left;
   const Tables& tables = ground_.catalog.tables();
   tables.session_open.ForEachCommitted([&](const DeviceId&, const SessionId& session) {

@@ -35,11 +35,13 @@ class Checker {
   void CheckRefs(const SnapshotId& id, const SnapshotRow& row);
   void CheckRecord(const SnapshotId& id, const SnapshotRow& row);
   void CheckChunk(const SnapshotId& id, std::uint64_t no);
+  void CheckRotten(std::uint64_t no, const IndexedChunk& chunk, const storage::PackRecord& pack);
   void CheckDeleted(const SnapshotId& id);
   void CheckPacks();
   void CheckOne(ServerLife& life, const SnapshotId& id, const Oracle::Acknowledged& promise);
   void CheckRetry(ServerLife& life, const SnapshotId& id, const Oracle::Acknowledged& promise);
   struct Pinned {
+    bool everything = false;
     std::uint64_t records = 0;
     std::set<std::uint64_t> chunks;
     std::set<std::int64_t> packs;

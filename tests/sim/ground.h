@@ -62,17 +62,30 @@ struct Ground {
     });
   }
 
+  // Of a client: shorter where it becomes quiet.
+  void SleepOrQuiet(absl::Duration duration) {
+    if (!quiet) scheduler.WaitFor(quieting, duration);
+  }
+  void BecomeQuiet() {
+    quiet = true;
+    faults = false;
+    scheduler.WakeAll(quieting);
+  }
+
   const Profile profile;
   const PlantedBug bug;
   Dice dice;
   Scheduler scheduler;
   Trace trace;
   Scheduler::WaitList transactions_ended;
+  Scheduler::WaitList quieting;  // Clients that sleep until their next deed.
   FiberTurns calm_turns{scheduler, transactions_ended};
   SimClock database_clock{scheduler};
   SimClock store_clock{scheduler};
   MemoryCatalog catalog{database_clock, calm_turns};
   storage::MemoryObjectStore disk{store_clock};
+  storage::MemoryObjectStore replica{store_clock};
+  std::set<PackId> rotten;              // One byte of theirs is wrong; the replica's copy is good.
   std::set<std::string> volatile_keys;  // On the disk, and lost at a power cut.
   Oracle oracle;
   bool faults = true;

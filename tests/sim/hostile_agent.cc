@@ -78,7 +78,7 @@ void HostileAgent::Run() {
   while (!ground_.quiet) {
     const auto pause =
         static_cast<std::uint64_t>(absl::ToInt64Microseconds(ground_.profile.backup_pause));
-    ground_.scheduler.Sleep(absl::Microseconds(1 + ground_.dice.Roll(pause)));
+    ground_.SleepOrQuiet(absl::Microseconds(1 + ground_.dice.Roll(pause)));
     if (ground_.quiet) return;
     Act();
   }

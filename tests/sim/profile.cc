@@ -67,6 +67,7 @@ void DrawAgents(Dice& dice, Profile& profile) {
   profile.agent_vanishes = Maybe(dice, 100);
   profile.agent_aborts = Maybe(dice, 100);
   profile.agent_skips_find = Maybe(dice, 400);
+  profile.agent_commits_first = Maybe(dice, 600);
 }
 
 }  // namespace
@@ -87,22 +88,39 @@ std::optional<Profile> DrawProfile(std::string_view name, Dice& dice) {
     // Few contents that come and go, and rounds all the time: everybody meets.
     profile.agents = profile.devices = 4;
     profile.people = 1;
-    profile.contents = 3;
+    profile.contents = static_cast<unsigned>(dice.Between(3, 14));
     profile.agent_skips_find = 400;
+    profile.agent_commits_first = 500;
     profile.collect_every = absl::Seconds(20);
     profile.delete_every = absl::Minutes(2);
     profile.backup_pause = absl::Seconds(10);
     profile.young_pack = profile.orphan_age = absl::ZeroDuration();
     profile.condemned_for = Pick(dice, {absl::ZeroDuration(), absl::Minutes(1)});
-    profile.doomed_for = Pick(dice, {absl::ZeroDuration(), absl::Minutes(2)});
+    profile.doomed_for = Pick(dice, {absl::ZeroDuration(), absl::Minutes(2), absl::Minutes(15)});
     profile.marks_min = 0;
+    if (dice.Chance(400)) {
+      // The same tree again and again, deleted as soon as it is there, and a round
+      // at every moment: what a commit finds live is condemned while it is at it.
+      profile.contents = 2;
+      profile.agent_commits_first = 900;
+      profile.agent_skips_find = 1000;
+      profile.backup_pause = profile.collect_every = profile.delete_every = absl::Seconds(1);
+      profile.network_delay = absl::Milliseconds(1);
+      profile.switch_chance = 1000;
+      profile.condemned_for = absl::ZeroDuration();
+    }
+  }
+  if (name == "rot" || (is_swarm && dice.Chance(300))) {
+    profile.scrub_every = Pick(dice, {absl::Minutes(1), absl::Minutes(10), absl::Hours(1)});
+    if (name == "rot" || dice.Chance(500)) profile.rot_every = profile.scrub_every * 2;
   }
   if (name == "travel") {
     profile.travel_every = profile.backup_pause * 5;
     DrawCrashes(dice, profile);
   }
   const bool known = is_swarm || name == "calm" || name == "faults" || name == "network" ||
-                     name == "crash" || name == "travel" || name == "hostile" || name == "collect";
+                     name == "crash" || name == "travel" || name == "hostile" ||
+                     name == "collect" || name == "rot";
   return known ? std::optional<Profile>(profile) : std::nullopt;
 }
 

@@ -55,6 +55,8 @@ struct Profile {
   absl::Duration prune_every = absl::Hours(6);
   absl::Duration delete_every = absl::Hours(3);
   absl::Duration collect_every = absl::Hours(2);
+  absl::Duration scrub_every = absl::InfiniteDuration();  // And the replica's sync before it.
+  absl::Duration rot_every = absl::InfiniteDuration();    // A byte of a pack, for good.
   // Of the collector; every one of them is zero in some seeds.
   absl::Duration young_pack = absl::ZeroDuration();
   absl::Duration condemned_for = absl::ZeroDuration();
@@ -66,10 +68,11 @@ struct Profile {
   unsigned agent_vanishes = 0;  // In the middle of a backup.
   unsigned agent_aborts = 0;
   unsigned agent_skips_find = 0;
+  unsigned agent_commits_first = 0;  // And sends what the server then misses.
 };
 
 // Names that --profile takes: swarm (the default), calm, faults, crash, network,
-// collect, hostile, travel. nullopt: no such profile.
+// collect, hostile, travel, rot. nullopt: no such profile.
 std::optional<Profile> DrawProfile(std::string_view name, Dice& dice);
 
 }  // namespace mooring::testing

@@ -153,10 +153,16 @@ bool Scheduler::WaitFor(WaitList& list, absl::Duration timeout) {
   const std::int64_t until =
       now_us_ + std::max<std::int64_t>(0, absl::ToInt64Microseconds(timeout));
   list.waiters_.push_back({me, me->turn});
-  const auto timer = sleepers_.emplace(until, Sleeper{me, me->turn});
+  const std::uint64_t turn = me->turn;
+  sleepers_.emplace(until, Sleeper{me, turn});
   Switch();
   if (me->woken) {
-    sleepers_.erase(timer);  // It has not come.
+    // Unless it has come and gone between the wakeup and now.
+    const auto [first, last] = sleepers_.equal_range(until);
+    const auto timer = std::find_if(first, last, [&](const auto& sleeper) {
+      return sleeper.second.task == me && sleeper.second.turn == turn;
+    });
+    if (timer != last) sleepers_.erase(timer);
   } else {
     list.waiters_.erase(
         std::remove_if(list.waiters_.begin(), list.waiters_.end(),

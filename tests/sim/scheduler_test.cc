@@ -68,6 +68,20 @@ TEST_F(SchedulerTest, AWaiterIsWokenOrItsTimePasses) {
   EXPECT_FALSE(scheduler_.has_tasks());
 }
 
+TEST_F(SchedulerTest, ATimerThatComesBetweenWakeupAndTurnIsForgotten) {
+  scheduler_.set_pace(1'000'000);
+  Scheduler::WaitList list;
+  int woken = 0;
+  for (int i = 0; i < 20; ++i) {
+    scheduler_.Spawn("waiter",
+                     [&] { woken += scheduler_.WaitFor(list, absl::Seconds(1)) ? 1 : 0; });
+  }
+  scheduler_.Spawn("waker", [&] { scheduler_.WakeAll(list); });
+  RunAll();
+  EXPECT_FALSE(scheduler_.has_tasks());
+  EXPECT_GE(woken, 0);
+}
+
 TEST_F(SchedulerTest, TasksThatWaitForEachOtherAreNoticed) {
   Scheduler::WaitList list;
   scheduler_.Spawn("stuck", [&] { scheduler_.Wait(list); });

@@ -36,6 +36,8 @@ void SimAgent::Judge(std::string_view call, const absl::Status& status) {
   const bool is_expected = status.ok() || IsWorthAnotherTry(status) ||
                            absl::IsFailedPrecondition(status) || absl::IsCancelled(status);
   if (is_expected) return;
+  // What is rotten cannot be read before scrub has healed it.
+  if (absl::IsDataLoss(status) && !ground_.rotten.empty()) return;
   ground_.oracle.Fail(fmt::format("{}: {} heard {}", name_, call, status.ToString()));
 }
 
@@ -43,7 +45,7 @@ void SimAgent::Run() {
   while (!ground_.quiet) {
     const auto pause =
         static_cast<std::uint64_t>(absl::ToInt64Microseconds(ground_.profile.backup_pause));
-    ground_.scheduler.Sleep(absl::Microseconds(1 + ground_.dice.Roll(2 * pause)));
+    ground_.SleepOrQuiet(absl::Microseconds(1 + ground_.dice.Roll(2 * pause)));
     if (ground_.quiet) return;
     BackUp(*ground_.dice.Pick(phones_));
   }
@@ -189,6 +191,11 @@ void SimAgent::CommitAll(const storage::BegunSession& begun, const SealedTree& t
   std::vector<std::size_t> wanted;
   for (std::size_t i = 0; i < tree.chunks.size(); ++i) wanted.push_back(i);
   bool ask_first = !ground_.dice.Chance(ground_.profile.agent_skips_find);
+  if (ground_.dice.Chance(ground_.profile.agent_commits_first)) {
+    // It trusts that all of it is there from before: the server knows better.
+    ask_first = false;
+    wanted.clear();
+  }
   const v1::CommitSnapshotRequest request = tree.request;
   for (int round = 0; round < kRoundsMax * kAttemptsMax && !ground_.quiet; ++round) {
     if (ground_.dice.Chance(ground_.profile.agent_vanishes)) return;

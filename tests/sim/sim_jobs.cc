@@ -1,11 +1,16 @@
 #include "tests/sim/sim_jobs.h"
 
 #include <algorithm>
-#include <iterator>
+#include <vector>
 
 #include <fmt/format.h>
 
+#include "storage/base/status.h"
+#include "storage/care/replica.h"
+#include "storage/care/scrub.h"
 #include "storage/collection/collector.h"
+#include "storage/collection/doom_journal.h"
+#include "storage/objects/object_layout.h"
 #include "storage/retention/prune.h"
 
 namespace mooring::testing {
@@ -140,6 +145,70 @@ absl::Status Collect(Ground& ground, ServerLife& life) {
   return report.status();
 }
 
+namespace {
+
+absl::StatusOr<std::vector<PackId>> ReadJournal(const SecretBytes& pack_index_key,
+                                                const std::string& /*object*/, ByteView bytes) {
+  MOORING_ASSIGN_OR_RETURN(storage::DoomJournal journal,
+                           storage::DecodeDoomJournal(pack_index_key, bytes));
+  return std::move(journal.packs);
+}
+
+}  // namespace
+
+absl::Status Care(Ground& ground, ServerLife& life) {
+  const SecretBytes& key = life.collection().pack_index_key;
+  const storage::DoomJournalReader reader = ReadJournal;
+  storage::ReplicaSync sync(
+      {life.catalog(), life.objects(), life.replica(), key, life.clock(), reader}, 0);
+  const absl::Status synced =
+      sync.Run({}, /*full=*/false, [](const storage::ReplicaProgress&) {}).status();
+  ground.trace.Note("sync", {}, synced.code());
+  storage::Scrubber scrubber({.catalog = life.catalog(),
+                              .objects = life.objects(),
+                              .replica = &life.replica(),
+                              .pack_index_key = key,
+                              .clock = life.clock(),
+                              .random = life.random()},
+                             {});
+  const absl::StatusOr<storage::ScrubProgress> scrubbed =
+      scrubber.Run({}, /*all=*/true, [](const storage::ScrubProgress&) {});
+  ground.trace.Note(
+      "scrub",
+      scrubbed.ok() ? fmt::format("bad {}, healed {}", scrubbed->packs_bad, scrubbed->chunks_healed)
+                    : std::string(),
+      scrubbed.status().code());
+  MOORING_RETURN_IF_ERROR(synced);
+  return scrubbed.status();
+}
+
+void RunCare(Ground& ground, ServerLife& life) {
+  while (IsWorking(ground, life)) {
+    ground.scheduler.Sleep(About(ground, ground.profile.scrub_every));
+    if (!IsWorking(ground, life)) return;
+    Care(ground, life).IgnoreError();
+  }
+}
+
+void RunRot(Ground& ground) {
+  while (!ground.quiet && ground.profile.rot_every != absl::InfiniteDuration()) {
+    ground.SleepOrQuiet(About(ground, ground.profile.rot_every));
+    if (ground.quiet) return;
+    std::vector<storage::PackRecord> packs;
+    ground.catalog.tables().pack.ForEachCommitted([&](std::int64_t, const PackRow& pack) {
+      if (pack.state == storage::PackState::kLive && pack.replicated_at) packs.push_back(pack);
+    });
+    if (packs.empty()) continue;
+    const storage::PackRecord pack = ground.dice.Pick(packs);
+    const std::string key = storage::PackObjectKey(pack.id);
+    // Once each, and only what is as good there as here.
+    if (ground.rotten.count(pack.id) > 0 || !ground.replica.Stat({}, key).ok()) continue;
+    if (!ground.disk.FlipByte(key, ground.dice.Roll(pack.bytes))) continue;
+    ground.rotten.insert(pack.id);
+    ground.trace.Note("rot", key);
+  }
+}
+
 void RunCollector(Ground& ground, ServerLife& life) {
   while (IsWorking(ground, life)) {
     ground.scheduler.Sleep(About(ground, ground.profile.collect_every));
@@ -148,14 +217,26 @@ void RunCollector(Ground& ground, ServerLife& life) {
   }
 }
 
+namespace {
+
+// Mostly those that stand; now and then one is deleted again.
+std::vector<SnapshotId> NotDeleted(Ground& ground) {
+  const bool with_deleted = ground.dice.Chance(100);
+  std::vector<SnapshotId> kept;
+  for (const auto& [id, promise] : ground.oracle.acknowledged()) {
+    if (with_deleted || ground.oracle.deleted().count(id) == 0) kept.push_back(id);
+  }
+  return kept;
+}
+
+}  // namespace
+
 void RunDeleter(Ground& ground, Network& network) {
   while (!ground.quiet) {
-    ground.scheduler.Sleep(About(ground, ground.profile.delete_every));
-    if (ground.quiet || ground.oracle.acknowledged().empty()) continue;
-    auto at = ground.oracle.acknowledged().begin();
-    std::advance(
-        at, static_cast<std::ptrdiff_t>(ground.dice.Roll(ground.oracle.acknowledged().size())));
-    const SnapshotId snapshot = at->first;
+    ground.SleepOrQuiet(About(ground, ground.profile.delete_every));
+    const std::vector<SnapshotId> kept = NotDeleted(ground);
+    if (ground.quiet || kept.empty()) continue;
+    const SnapshotId snapshot = ground.dice.Pick(kept);
     const absl::StatusOr<bool> deleted =
         network.Call<bool>("delete", [&ground, snapshot](ServerLife& life) -> absl::StatusOr<bool> {
           ground.oracle.NoteDeleting(snapshot);
@@ -188,7 +269,7 @@ void RunMisfortune(Ground& ground, Network& network, Travel& travel) {
   while (!ground.quiet && ground.faults) {
     const absl::Duration next = std::min({crash_at, cut_at, jump_at, save_at, travel_at});
     if (next == absl::InfiniteDuration()) return;
-    ground.scheduler.Sleep(next - ground.scheduler.now());
+    ground.SleepOrQuiet(next - ground.scheduler.now());
     if (!ground.faults) return;
     const absl::Duration now = ground.scheduler.now();
     if (now >= crash_at) {

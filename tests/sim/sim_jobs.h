@@ -12,6 +12,12 @@ namespace mooring::testing {
 
 void RunExpiry(Ground& ground, ServerLife& life);
 void RunPruner(Ground& ground, ServerLife& life);
+// Syncs the replica and scrubs, again and again.
+void RunCare(Ground& ground, ServerLife& life);
+// Once, and everything.
+absl::Status Care(Ground& ground, ServerLife& life);
+// Now and then a byte of a pack goes wrong for good, where the replica has a good copy.
+void RunRot(Ground& ground);
 void RunCollector(Ground& ground, ServerLife& life);
 
 // One round, whose outcome is judged: nothing that it finds may be wrong.

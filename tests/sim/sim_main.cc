@@ -20,6 +20,7 @@ struct Arguments {
   std::uint64_t seeds = 0;
   std::uint64_t from = 1;
   std::uint64_t steps = 0;
+  std::uint64_t failures = 1;
   std::string profile = "swarm";
   std::string bug;
   bool trace = false;
@@ -76,7 +77,7 @@ int RunMany(const Arguments& arguments) {
     ++failed;
     fmt::print("FAILED: {}\n  {}\n", ReplayLine(arguments, seed), *result->failure);
     std::fflush(stdout);
-    if (failed >= 20) break;
+    if (failed >= arguments.failures) break;
   }
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
@@ -93,9 +94,10 @@ int Main(int argc, char** argv) {
   app.add_option("--seed", arguments.seed, "run this seed");
   app.add_option("--seeds", arguments.seeds, "run so many seeds");
   app.add_option("--from", arguments.from, "the first of them");
+  app.add_option("--failures", arguments.failures, "stop after so many that fail");
   app.add_option("--steps", arguments.steps, "task switches of the main phase");
   app.add_option("--profile", arguments.profile,
-                 "swarm, calm, faults, crash, network, collect, hostile or travel");
+                 "swarm, calm, faults, crash, network, collect, hostile, travel or rot");
   app.add_option("--bug", arguments.bug, "with a planted bug (README.md has their names)")
       ->check([](const std::string& name) {
         return PlantedBugOf(name) ? std::string() : "no planted bug has this name";

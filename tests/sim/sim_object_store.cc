@@ -59,7 +59,8 @@ absl::Status SimObjectStore::After(std::string_view call, std::string_view key,
 
 absl::Status SimObjectStore::Keep(const OpContext& ctx, std::string_view key, ByteView body,
                                   absl::Time locked_until) {
-  if (ground_.bug == PlantedBug::kTombstoneIsLate && storage::TombstoneOfObjectKey(key)) {
+  if (ground_.bug == PlantedBug::kTombstoneIsLate && !is_replica() &&
+      storage::TombstoneOfObjectKey(key)) {
     late_[std::string(key)] = Bytes(body.begin(), body.end());
     return absl::OkStatus();
   }
@@ -67,11 +68,12 @@ absl::Status SimObjectStore::Keep(const OpContext& ctx, std::string_view key, By
   if (ground_.faults && ground_.dice.Chance(ground_.profile.store_keeps_half)) {
     body = body.first(body.size() / 2);
   }
-  MOORING_RETURN_IF_ERROR(ground_.disk.Put(ctx, key, body, locked_until));
+  MOORING_RETURN_IF_ERROR(disk_.Put(ctx, key, body, locked_until));
   if (ground_.bug == PlantedBug::kStoreHidesShortObject) {
     claimed_bytes_[std::string(key)] = full;
   }
-  if (ground_.bug == PlantedBug::kStoreLosesRename) ground_.volatile_keys.insert(std::string(key));
+  if (ground_.bug == PlantedBug::kStoreLosesRename && !is_replica())
+    ground_.volatile_keys.insert(std::string(key));
   return absl::OkStatus();
 }
 
@@ -98,7 +100,7 @@ absl::StatusOr<std::size_t> SimObjectStore::ReadAt(const OpContext& ctx, std::st
     std::copy_n(late->second.begin() + static_cast<std::ptrdiff_t>(from), count, out.begin());
     return count;
   }
-  const absl::StatusOr<std::size_t> read = ground_.disk.ReadAt(ctx, key, offset_bytes, out);
+  const absl::StatusOr<std::size_t> read = disk_.ReadAt(ctx, key, offset_bytes, out);
   ground_.trace.Note("read", key, read.status().code());
   if (!read.ok()) return read;
   // A cable that flips a bit now and then, not a disk that rots: the next reads are good.
@@ -112,7 +114,7 @@ absl::StatusOr<std::size_t> SimObjectStore::ReadAt(const OpContext& ctx, std::st
 
 absl::StatusOr<ObjectInfo> SimObjectStore::Stat(const OpContext& ctx, std::string_view key) {
   MOORING_RETURN_IF_ERROR(Before("stat", key));
-  absl::StatusOr<ObjectInfo> info = ground_.disk.Stat(ctx, key);
+  absl::StatusOr<ObjectInfo> info = disk_.Stat(ctx, key);
   ground_.trace.Note("stat", key, info.status().code());
   if (const auto claimed = claimed_bytes_.find(std::string(key));
       info.ok() && claimed != claimed_bytes_.end()) {
@@ -124,7 +126,7 @@ absl::StatusOr<ObjectInfo> SimObjectStore::Stat(const OpContext& ctx, std::strin
 absl::Status SimObjectStore::List(const OpContext& ctx, std::string_view prefix,
                                   absl::FunctionRef<absl::Status(const ObjectInfo&)> visit) {
   MOORING_RETURN_IF_ERROR(Before("list", prefix));
-  return ground_.disk.List(ctx, prefix, [&](const ObjectInfo& info) -> absl::Status {
+  return disk_.List(ctx, prefix, [&](const ObjectInfo& info) -> absl::Status {
     if (dead_) return absl::UnavailableError("the server has crashed");
     return visit(info);
   });
@@ -132,12 +134,12 @@ absl::Status SimObjectStore::List(const OpContext& ctx, std::string_view prefix,
 
 absl::Status SimObjectStore::Remove(const OpContext& ctx, std::string_view key) {
   MOORING_RETURN_IF_ERROR(Before("remove", key));
-  const absl::Status removed = ground_.disk.Remove(ctx, key);
-  if (removed.ok()) ground_.volatile_keys.erase(std::string(key));
+  const absl::Status removed = disk_.Remove(ctx, key);
+  if (removed.ok() && !is_replica()) ground_.volatile_keys.erase(std::string(key));
   const absl::Status heard = After("remove", key, removed);
   if (!dead_ && storage::SnapshotKeyOfObjectKey(key)) {
     for (const auto& [late_key, body] : std::exchange(late_, {})) {
-      MOORING_RETURN_IF_ERROR(ground_.disk.Put(ctx, late_key, body, absl::InfinitePast()));
+      MOORING_RETURN_IF_ERROR(disk_.Put(ctx, late_key, body, absl::InfinitePast()));
     }
   }
   return heard;
@@ -146,12 +148,12 @@ absl::Status SimObjectStore::Remove(const OpContext& ctx, std::string_view key) 
 absl::Status SimObjectStore::ExtendLock(const OpContext& ctx, std::string_view key,
                                         absl::Time locked_until) {
   MOORING_RETURN_IF_ERROR(Before("lock", key));
-  return After("lock", key, ground_.disk.ExtendLock(ctx, key, locked_until));
+  return After("lock", key, disk_.ExtendLock(ctx, key, locked_until));
 }
 
 absl::StatusOr<SpaceInfo> SimObjectStore::Space(const OpContext& ctx) {
   MOORING_RETURN_IF_ERROR(Before("space", ""));
-  return ground_.disk.Space(ctx);
+  return disk_.Space(ctx);
 }
 
 }  // namespace mooring::testing

@@ -15,8 +15,9 @@ namespace mooring::testing {
 
 class SimObjectStore final : public storage::ObjectStore {
  public:
-  // `ground` and `dead` outlive the store.
-  SimObjectStore(Ground& ground, const bool& dead) : ground_(ground), dead_(dead) {}
+  // All of them outlive the store; `disk` is what is durable.
+  SimObjectStore(Ground& ground, storage::MemoryObjectStore& disk, const bool& dead)
+      : ground_(ground), disk_(disk), dead_(dead) {}
 
   absl::Status Put(const OpContext& ctx, std::string_view key, ByteView body,
                    absl::Time locked_until) override;
@@ -42,7 +43,10 @@ class SimObjectStore final : public storage::ObjectStore {
   absl::Status Keep(const OpContext& ctx, std::string_view key, ByteView body,
                     absl::Time locked_until);
 
+  bool is_replica() const { return &disk_ != &ground_.disk; }
+
   Ground& ground_;
+  storage::MemoryObjectStore& disk_;
   const bool& dead_;
   absl::Duration next_flip_ = absl::ZeroDuration();
   std::map<std::string, std::uint64_t> claimed_bytes_;  // Of PlantedBug::kStoreHidesShortObject.

@@ -105,7 +105,8 @@ ServerLife::ServerLife(Ground& ground, int server, absl::Duration offset, std::u
       random_(seed),
       turns_(ground, dead_),
       catalog_(ground.catalog, turns_),
-      objects_(ground, dead_) {
+      objects_(ground, ground.disk, dead_),
+      replica_(ground, ground.replica, dead_) {
   clock_.set_offset(offset);
 }
 
@@ -175,6 +176,8 @@ void SimServer::RunJobs(const std::shared_ptr<ServerLife>& life) {
   ground_.scheduler.Spawn(life->name("expire"), [this, life] { RunExpiry(ground_, *life); });
   ground_.scheduler.Spawn(life->name("prune"), [this, life] { RunPruner(ground_, *life); });
   ground_.scheduler.Spawn(life->name("collect"), [this, life] { RunCollector(ground_, *life); });
+  if (ground_.profile.scrub_every == absl::InfiniteDuration()) return;
+  ground_.scheduler.Spawn(life->name("care"), [this, life] { RunCare(ground_, *life); });
 }
 
 void SimServer::Crash() {

@@ -65,6 +65,7 @@ class ServerLife {
   bool is_open() const { return repository_ != nullptr; }
   // What a collector of this server works on.
   storage::CollectionParts& collection() { return *collection_; }
+  storage::ObjectStore& replica() { return replica_; }
 
  private:
   class LifeCatalog final : public storage::Catalog {
@@ -90,6 +91,7 @@ class ServerLife {
   ServerTurns turns_;
   LifeCatalog catalog_;
   SimObjectStore objects_;
+  SimObjectStore replica_;
   std::unique_ptr<storage::Repository> repository_;
   std::optional<SecretBytes> pack_index_key_;
   storage::CatalogClock catalog_clock_{catalog_};

@@ -144,6 +144,7 @@ void Simulation::SpawnAll() {
                         [agent = hostile_.back().get()] { agent->Run(); });
   }
   ground_.SpawnClient("deleter", [this] { RunDeleter(ground_, network_); });
+  ground_.SpawnClient("rot", [this] { RunRot(ground_); });
   ground_.SpawnClient("misfortune", [this] { RunMisfortune(ground_, network_, travel_); });
 }
 
@@ -168,8 +169,7 @@ void Simulation::Check() {
 // Nothing new begins and nothing fails any more; then the power is cut once, and
 // what was promised is asked for.
 void Simulation::WindDown() {
-  ground_.quiet = true;
-  ground_.faults = false;
+  ground_.BecomeQuiet();
   RunUntil(kWindDownMax, [this] { return ground_.clients == 0; });
   if (ground_.oracle.failure()) return;
   if (ground_.clients > 0) return ground_.oracle.Fail("the agents do not come to an end");
@@ -189,6 +189,16 @@ void Simulation::WindDown() {
 }
 
 void Simulation::JudgeQuietSystem(ServerLife& life) {
+  if (ground_.profile.scrub_every != absl::InfiniteDuration()) {
+    // What clocks that were ahead have marked is due again; the first scrub may only
+    // end a pass that began before something rotted.
+    ground_.scheduler.Sleep(absl::Hours(200));
+    for (int i = 0; i < 2; ++i) {
+      const absl::Status cared = Care(ground_, life);
+      if (!cared.ok()) return ground_.oracle.Fail(fmt::format("scrubbing: {}", cared.ToString()));
+    }
+    ground_.rotten.clear();  // Whatever rotted is healed.
+  }
   checker_.CheckAcknowledged(life);
   // Every lease ends, and whatever nobody needs goes through every state and away.
   constexpr int kRoundsMax = 30;
@@ -210,8 +220,7 @@ void Simulation::JudgeQuietSystem(ServerLife& life) {
 }
 
 void Simulation::Stop() {
-  ground_.quiet = true;
-  ground_.faults = false;
+  ground_.BecomeQuiet();
   ground_.stopping = true;
   for (const auto& server : network_.servers()) server->Crash();
   for (std::uint64_t i = 0; ground_.scheduler.has_tasks(); ++i) {
