@@ -141,6 +141,7 @@ const std::vector<PlantedBugInfo>& PlantedBugs() {
       {PlantedBug::kOwnerNotAsked, "owner-not-asked", "swarm"},
       {PlantedBug::kDeletionForgotten, "deletion-forgotten", "swarm"},
       {PlantedBug::kCommitSkipsRecheck, "commit-skips-recheck", "collect"},
+      {PlantedBug::kRepositoryNotLocked, "repository-not-locked", "collect"},
       {PlantedBug::kDoomedLivesAgain, "doomed-lives-again", "collect"},
   };
   return *bugs;

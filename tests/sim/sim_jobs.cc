@@ -9,7 +9,6 @@
 #include "storage/care/replica.h"
 #include "storage/care/scrub.h"
 #include "storage/collection/collector.h"
-#include "storage/collection/doom_journal.h"
 #include "storage/objects/object_layout.h"
 #include "storage/retention/prune.h"
 
@@ -145,22 +144,9 @@ absl::Status Collect(Ground& ground, ServerLife& life) {
   return report.status();
 }
 
-namespace {
-
-absl::StatusOr<std::vector<PackId>> ReadJournal(const SecretBytes& pack_index_key,
-                                                const std::string& /*object*/, ByteView bytes) {
-  MOORING_ASSIGN_OR_RETURN(storage::DoomJournal journal,
-                           storage::DecodeDoomJournal(pack_index_key, bytes));
-  return std::move(journal.packs);
-}
-
-}  // namespace
-
 absl::Status Care(Ground& ground, ServerLife& life) {
   const SecretBytes& key = life.collection().pack_index_key;
-  const storage::DoomJournalReader reader = ReadJournal;
-  storage::ReplicaSync sync(
-      {life.catalog(), life.objects(), life.replica(), key, life.clock(), reader}, 0);
+  storage::ReplicaSync sync({life.catalog(), life.objects(), life.replica(), key, life.clock()}, 0);
   const absl::Status synced =
       sync.Run({}, /*full=*/false, [](const storage::ReplicaProgress&) {}).status();
   ground.trace.Note("sync", {}, synced.code());
