@@ -133,7 +133,7 @@ absl::StatusOr<RebuildSummary> RebuildWork::Reconcile() {
 
 absl::Status RebuildWork::OpenStore() {
   const absl::StatusOr<Bytes> object =
-      ReadWholeObject(parts_.objects, ctx_, kRepositoryObjectKey, 4096);
+      ReadSettledObject(parts_.objects, ctx_, kRepositoryObjectKey, 4096);
   if (absl::IsNotFound(object.status())) {
     return absl::FailedPreconditionError("the object store holds no repository");
   }
@@ -141,7 +141,7 @@ absl::Status RebuildWork::OpenStore() {
   MOORING_ASSIGN_OR_RETURN(repository_, DecodeRepositoryObject(*object));
   const auto unwrap = [&](KeyPurpose purpose, std::string_view key) -> absl::StatusOr<SecretBytes> {
     const absl::StatusOr<Bytes> wrapped =
-        ReadWholeObject(parts_.objects, ctx_, key, kWrappedBytesMax);
+        ReadSettledObject(parts_.objects, ctx_, key, kWrappedBytesMax);
     if (absl::IsNotFound(wrapped.status())) {
       return absl::FailedPreconditionError(
           fmt::format("object {} is missing: without it nothing can be read", key));
@@ -266,7 +266,7 @@ absl::Status RebuildWork::ReadTombstones() {
   MOORING_RETURN_IF_ERROR(listed);
   for (const SnapshotId& id : found) {
     const absl::StatusOr<Bytes> bytes =
-        ReadWholeObject(parts_.objects, ctx_, TombstoneObjectKey(id), kTombstoneBytesMax);
+        ReadSettledObject(parts_.objects, ctx_, TombstoneObjectKey(id), kTombstoneBytesMax);
     if (!bytes.ok() && !IsDamage(bytes.status())) return bytes.status();
     const absl::StatusOr<Tombstone> tombstone =
         bytes.ok() ? DecodeTombstone(*bytes) : absl::StatusOr<Tombstone>(bytes.status());
@@ -292,7 +292,7 @@ absl::Status RebuildWork::ReadJournals() {
   MOORING_RETURN_IF_ERROR(listed);
   for (const std::string& key : journals) {
     MOORING_ASSIGN_OR_RETURN(const Bytes bytes,
-                             ReadWholeObject(parts_.objects, ctx_, key, kObjectBytesMax));
+                             ReadSettledObject(parts_.objects, ctx_, key, kObjectBytesMax));
     const absl::StatusOr<DoomJournal> journal = DecodeDoomJournal(pack_index_key_, bytes);
     if (!journal.ok()) {
       Remark(fmt::format("{}: {}", key, std::string(journal.status().message())));
@@ -310,7 +310,7 @@ absl::Status RebuildWork::EnterKeys() {
        {std::pair(KeyPurpose::kOrganizationKey, kOrganizationKeyObjectKey),
         std::pair(KeyPurpose::kPackIndexKey, kPackIndexKeyObjectKey)}) {
     MOORING_ASSIGN_OR_RETURN(const Bytes wrapped,
-                             ReadWholeObject(parts_.objects, ctx_, key, kWrappedBytesMax));
+                             ReadSettledObject(parts_.objects, ctx_, key, kWrappedBytesMax));
     const absl::Status entered = tx.keys().Create(SlotOf(purpose, kNoSubject, wrapped, now));
     if (!entered.ok() && !absl::IsAlreadyExists(entered)) return entered;
     ++summary_.keys;
@@ -336,7 +336,7 @@ absl::Status RebuildWork::EnterKeys() {
 absl::Status RebuildWork::EnterPersonKey(const PersonId& person, const std::string& key,
                                          absl::Time stored_at) {
   const absl::StatusOr<Bytes> wrapped =
-      ReadWholeObject(parts_.objects, ctx_, key, kWrappedBytesMax);
+      ReadSettledObject(parts_.objects, ctx_, key, kWrappedBytesMax);
   if (!wrapped.ok() && !IsDamage(wrapped.status())) return wrapped.status();
   absl::StatusOr<SecretBytes> unwrapped =
       wrapped.ok() ? parts_.kek.Unwrap(KeyPurpose::kPersonKey, person.view(), *wrapped)

@@ -107,7 +107,7 @@ absl::Status RebuildWork::EnterSnapshots() {
 absl::StatusOr<std::optional<format::v1::CommitRecord>> RebuildWork::ReadRecord(
     const SnapshotId& snapshot) {
   const absl::StatusOr<Bytes> bytes =
-      ReadWholeObject(parts_.objects, ctx_, CommitRecordObjectKey(snapshot), kObjectBytesMax);
+      ReadSettledObject(parts_.objects, ctx_, CommitRecordObjectKey(snapshot), kObjectBytesMax);
   if (!bytes.ok() && !IsDamage(bytes.status())) return bytes.status();
   format::v1::CommitRecord record;
   absl::Status good = bytes.status();
@@ -370,7 +370,7 @@ absl::Status RebuildWork::EnterSnapshotKey(const SnapshotId& snapshot, const Per
                                            absl::Time created_at) {
   const std::string key = SnapshotKeyObjectKey(snapshot);
   const absl::StatusOr<Bytes> wrapped =
-      ReadWholeObject(parts_.objects, ctx_, key, kWrappedBytesMax);
+      ReadSettledObject(parts_.objects, ctx_, key, kWrappedBytesMax);
   if (!wrapped.ok() && !IsDamage(wrapped.status())) return wrapped.status();
   absl::Status opened = wrapped.status();
   if (opened.ok()) {

@@ -110,8 +110,10 @@ absl::StatusOr<ReplicaProgress> ReplicaSync::Run(const OpContext& ctx, bool full
 
 // The replica is empty, or this repository's.
 absl::Status ReplicaSync::Identify(const OpContext& ctx) {
+  // It has no checksum: a byte that goes wrong on its way would make the replica
+  // another repository's for good.
   MOORING_ASSIGN_OR_RETURN(const Bytes ours,
-                           ReadWholeObject(parts_.primary, ctx, kRepositoryObjectKey, 4096));
+                           ReadSettledObject(parts_.primary, ctx, kRepositoryObjectKey, 4096));
   const absl::Status put = PutAndReadBack(parts_.replica, ctx, kRepositoryObjectKey, ours);
   if (absl::IsAlreadyExists(put)) {
     return absl::FailedPreconditionError("the replica belongs to another repository");
