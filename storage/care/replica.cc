@@ -114,11 +114,34 @@ absl::Status ReplicaSync::Identify(const OpContext& ctx) {
   // another repository's for good.
   MOORING_ASSIGN_OR_RETURN(const Bytes ours,
                            ReadSettledObject(parts_.primary, ctx, kRepositoryObjectKey, 4096));
-  const absl::Status put = PutAndReadBack(parts_.replica, ctx, kRepositoryObjectKey, ours);
+  absl::Status put = PutAndReadBack(parts_.replica, ctx, kRepositoryObjectKey, ours);
   if (absl::IsAlreadyExists(put)) {
-    return absl::FailedPreconditionError("the replica belongs to another repository");
+    MOORING_ASSIGN_OR_RETURN(const bool is_ours, IsOurs(ctx));
+    if (!is_ours) {
+      return absl::FailedPreconditionError("the replica belongs to another repository");
+    }
+    MOORING_RETURN_IF_ERROR(Annotate(parts_.replica.Remove(ctx, kRepositoryObjectKey), "replica"));
+    put = PutAndReadBack(parts_.replica, ctx, kRepositoryObjectKey, ours);
   }
   return Annotate(put, "replica");
+}
+
+// Whether a replica whose identity differs is this repository's and damaged: it
+// has this repository's wrapped key, or nothing at all.
+absl::StatusOr<bool> ReplicaSync::IsOurs(const OpContext& ctx) {
+  MOORING_ASSIGN_OR_RETURN(
+      const Bytes ours,
+      ReadSettledObject(parts_.primary, ctx, kOrganizationKeyObjectKey, kObjectBytesMax));
+  const absl::StatusOr<Bytes> theirs =
+      ReadSettledObject(parts_.replica, ctx, kOrganizationKeyObjectKey, kObjectBytesMax);
+  if (theirs.ok()) return *theirs == ours;
+  if (!IsDamage(theirs.status())) return Annotate(theirs.status(), "replica");
+  bool is_empty = true;
+  MOORING_RETURN_IF_ERROR(parts_.replica.List(ctx, "", [&is_empty](const ObjectInfo& info) {
+    if (info.key != kRepositoryObjectKey) is_empty = false;
+    return absl::OkStatus();
+  }));
+  return is_empty;
 }
 
 absl::Status ReplicaSync::CopyPacks(const OpContext& ctx, Pass& pass, Report report) {

@@ -64,6 +64,7 @@ class ReplicaSync {
   struct Pass;
 
   absl::Status Identify(const OpContext& ctx);
+  absl::StatusOr<bool> IsOurs(const OpContext& ctx);
   absl::Status CopyPacks(const OpContext& ctx, Pass& pass, Report report);
   absl::Status CopyPack(const OpContext& ctx, const PackRecord& pack, Pass& pass);
   absl::Status PassOver(const OpContext& ctx, const PackRecord& pack, Pass& pass);

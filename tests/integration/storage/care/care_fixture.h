@@ -97,7 +97,7 @@ class CareTest : public RepositoryTest {
     EXPECT_TRUE(bytes.empty() || store.ReadAt({}, key, 0, bytes).ok());
     return bytes;
   }
-  static void Set(storage::MemoryObjectStore& store, const std::string& key, ByteView bytes) {
+  static void Set(storage::MemoryObjectStore& store, std::string_view key, ByteView bytes) {
     store.Lose(key);
     EXPECT_TRUE(store.Put({}, key, bytes, absl::InfinitePast()).ok());
   }

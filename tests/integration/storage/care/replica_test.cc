@@ -32,8 +32,20 @@ TEST_F(ReplicaTest, HoldsAllThatTheStoreHolds) {
 }
 
 TEST_F(ReplicaTest, OneOfAnotherRepositoryIsRefused) {
-  ASSERT_TRUE(replica_.Put({}, "repository", AsBytes("another"), absl::InfinitePast()).ok());
+  Set(replica_, storage::kRepositoryObjectKey, AsBytes("another"));
+  Set(replica_, storage::kOrganizationKeyObjectKey, AsBytes("another's"));
   EXPECT_TRUE(absl::IsFailedPrecondition(TrySync().status()));
+}
+
+TEST_F(ReplicaTest, ADamagedIdentityIsNotAnother) {
+  // Torn as the very first object.
+  Set(replica_, storage::kRepositoryObjectKey, AsBytes("torn"));
+  BackUp(phone_, desk_, files_);
+  Sync();
+  ExpectSameObjects();
+  ASSERT_TRUE(replica_.FlipByte(storage::kRepositoryObjectKey, 20));
+  Sync();
+  ExpectSameObjects();
 }
 
 TEST_F(ReplicaTest, WhatIsAbsentAtTheSourceStays) {
