@@ -487,8 +487,10 @@ class Server::Body {
     jobs_.push_back(std::make_unique<PeriodicJob>(
         "object-locks", kObjectLockRound, kObjectLockRound * 0.9, env_.clock, env_.log,
         [this](const OpContext& ctx) {
+          // One server at a time, but each in its turn: what is new is locked as soon
+          // as any of them starts, and a round with nothing to do costs little.
           return leased_->Run(
-              ctx, "object-locks", kObjectLockRound,
+              ctx, "object-locks", absl::ZeroDuration(),
               [this](const OpContext& round) { return object_locks_->Round(round); });
         }));
   }
