@@ -74,7 +74,8 @@ class MooringContestant final : public Contestant {
     return Measure([&] {
       // Exits with "waiting for approval": less is kept than before.
       server_.Admin({"policy", "apply", "-f", policy});
-      for (const Json& request : server_.AdminJson({"request", "list"})["requests"]) {
+      const Json listed = server_.AdminJson({"request", "list"});
+      for (const Json& request : listed["requests"]) {
         server_.Admin({"request", "approve", request.value("id", "")});
       }
       RunResult last = server_.Admin({"repository", "prune", "--yes"});
