@@ -56,12 +56,17 @@ absl::Status VerifyPackObject(const OpContext& ctx, ObjectStore& objects,
     return absl::DataLossError(
         fmt::format("it has {} bytes, recorded are {}", info.size_bytes, pack.bytes));
   }
-  MOORING_ASSIGN_OR_RETURN(const PackFooter footer,
-                           ReadFooterOf(ctx, objects, pack_index_key, pack.id, info.size_bytes));
-  if (footer.pack != pack.id) return absl::DataLossError("it is another pack");
+  const absl::StatusOr<PackFooter> footer =
+      ReadFooterOf(ctx, objects, pack_index_key, pack.id, info.size_bytes);
+  // The header names another key: among this repository's packs that is damage.
+  if (absl::IsPermissionDenied(footer.status())) {
+    return absl::DataLossError(footer.status().message());
+  }
+  MOORING_RETURN_IF_ERROR(footer.status());
+  if (footer->pack != pack.id) return absl::DataLossError("it is another pack");
   std::uint64_t bad = 0;
   MOORING_RETURN_IF_ERROR(VerifyPack(
-      footer, info.size_bytes,
+      *footer, info.size_bytes,
       [&](std::uint64_t offset, std::span<std::byte> out) {
         return ReadExactly(ctx, objects, key, offset, out);
       },
