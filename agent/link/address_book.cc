@@ -12,14 +12,14 @@ bool Holds(const std::vector<std::string>& list, const std::string& address) {
   return std::find(list.begin(), list.end(), address) != list.end();
 }
 
+}  // namespace
+
 bool IsAddress(const std::string& text) {
   const std::size_t colon = text.rfind(':');
   return colon != std::string::npos && colon > 0 && colon + 1 < text.size() &&
          text.size() <= kAddressBytesMax &&
          std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
-
-}  // namespace
 
 AddressBook::AddressBook(std::vector<std::string> configured, std::vector<std::string> learned,
                          Random& random)

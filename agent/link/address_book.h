@@ -15,6 +15,9 @@ namespace mooring::agent {
 inline constexpr std::size_t kAddressesMax = 64;
 inline constexpr std::size_t kAddressBytesMax = 300;
 
+// HOST:PORT in printable characters, no longer than that.
+bool IsAddress(const std::string& text);
+
 // Thread-compatible.
 class AddressBook {
  public:

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/link/address_book.h"
 #include "agent/state/certificate.h"
 #include "proto/yaml_message.h"
 #include "storage/base/status.h"
@@ -81,7 +82,8 @@ absl::StatusOr<AgentState> StateDirectory::Load() {
   if (servers.ok()) {
     std::istringstream lines(*servers);
     for (std::string line; std::getline(lines, line);) {
-      if (!line.empty()) state.learned_servers.push_back(line);
+      if (state.learned_servers.size() == kAddressesMax) break;
+      if (IsAddress(line)) state.learned_servers.push_back(line);
     }
   }
   if (state.AllServers().empty()) {

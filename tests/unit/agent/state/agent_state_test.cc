@@ -77,6 +77,10 @@ TEST_F(AgentStateTest, KeepsTheServersThatItLearned) {
   ASSERT_TRUE(state_.SaveServers({"fourth:7443"}).ok());
   EXPECT_THAT(state_.Load()->AllServers(),
               ElementsAre("localhost:7443", "second:7443", "fourth:7443"));
+  // What is no address is passed over.
+  ASSERT_TRUE(state_.SaveServers({"no address", "fifth:7443", ":1", "sixth:"}).ok());
+  EXPECT_THAT(state_.Load()->AllServers(),
+              ElementsAre("localhost:7443", "second:7443", "fifth:7443"));
   // Older agents had no such file, and it may go.
   ASSERT_TRUE(RealFileSystem().Remove(state_.File("servers")).ok());
   EXPECT_THAT(state_.Load()->AllServers(), ElementsAre("localhost:7443", "second:7443"));
